@@ -1,0 +1,73 @@
+# The two commands of the README are `make demo` and `make test`. Each does its whole set-up.
+# A line with two hashes behind a target is its entry in `make help`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+# The demo reads no .env: what stands there is meant for production.
+DEMO := docker compose --env-file /dev/null -f compose.demo.yaml -p twinbridge-demo
+UV := $(shell command -v uv || echo .local/uv/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+# The interpreter and the certificate authorities are those of this machine.
+export UV_PYTHON_DOWNLOADS := never
+export UV_NATIVE_TLS := 1
+export DOCKER_BUILDKIT := 1
+export COMPOSE_DOCKER_CLI_BUILD := 1
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: demo-start ## two bridges, a simulated WhatsApp, and a live table of what becomes of each message
+	@echo "The pages: http://127.0.0.1:8090 (write there), http://127.0.0.1:8080 and :8082 (the bridges)."
+	@echo "Ctrl-C leaves the table; the demo goes on until 'make demo-down'."
+	@$(DEMO) logs --follow --no-log-prefix --tail 40 simulator-demo
+
+demo-start: base
+	@images/ports.sh twinbridge-demo $${PRIMARY_PORT:-8080} $${BACKUP_PORT:-8082} $${SIMULATOR_PORT:-8090}
+	@$(DEMO) build --quiet
+	@$(DEMO) up --detach --quiet-pull
+
+demo-down: ## remove the demo with everything it has stored
+	@$(DEMO) down --volumes --remove-orphans --timeout 10
+
+up: base ## production: start or update it, then pair the numbers (docker compose logs -f)
+	@images/ports.sh twinbridge $${PRIMARY_PORT:-8080} $${BACKUP_PORT:-8082}
+	@docker compose build --quiet
+	@docker compose up --detach
+	@echo "The bridges: http://127.0.0.1:$${PRIMARY_PORT:-8080} and :$${BACKUP_PORT:-8082}. The QR codes are there and in: docker compose logs -f"
+
+down: ## production: stop it; what it has stored stays
+	@docker compose down
+
+test: base venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
+	@$(DEMO) build --quiet
+	@.ci/pytest $(TESTS)
+
+check: venv ## format, lint, types, import rules, Compose files (below 2 minutes)
+	@images/machine.sh engine
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	docker compose config --quiet
+	DATABASE_URL=postgresql://elsewhere/twinbridge docker compose config --quiet
+	$(DEMO) config --quiet
+
+config-check: images ## say everything that is wrong in config/ and .env, without starting anything
+	@docker run --rm --network none --read-only --volume ./config:/config:ro \
+	  $$(test -f .env && echo --env-file .env) twinbridge-database:$${TWINBRIDGE_TAG:-latest} \
+	  python -m contracts.check /config
+
+images: base ## build or renew the images, and start nothing
+	@docker compose build --quiet
+
+base: # engine and base images, found, fetched, or (Debian as root) made
+	@images/machine.sh engine
+	@images/base.sh
+
+venv: # .venv with everything that the lock names
+	@images/machine.sh python
+	@$(UV) sync --quiet --locked --all-extras --all-groups
+
+.PHONY: help demo demo-start demo-down up down test check config-check images base venv
