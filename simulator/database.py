@@ -7,7 +7,7 @@ writer adds.
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -62,6 +62,7 @@ class Database:
         self._connection.executescript(SCHEMA)
         self._durable: asyncio.Future[None] | None = None
         self._lazy: asyncio.TimerHandle | None = None
+        self._then: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -105,13 +106,21 @@ class Database:
         finally:
             self._connection.execute("release together")
 
+    def when_durable(self, then: Callable[[], None]) -> None:
+        """Call `then` right after the next commit, which holds everything written so far."""
+        self._then.append(then)
+        self._commit_soon()
+
     async def committed(self) -> None:
         """Return when everything written before the call is durable; callers share one commit."""
+        await asyncio.shield(self._commit_soon())
+
+    def _commit_soon(self) -> asyncio.Future[None]:
         if self._durable is None:
             loop = asyncio.get_running_loop()
             self._durable = loop.create_future()
             loop.call_soon(self._commit)
-        await asyncio.shield(self._durable)
+        return self._durable
 
     def _open(self) -> None:
         if not self._connection.in_transaction:
@@ -124,6 +133,7 @@ class Database:
             self._lazy.cancel()
             self._lazy = None
         waiting, self._durable = self._durable, None
+        then, self._then = self._then, []
         try:
             if self._connection.in_transaction:
                 self._connection.execute("commit")
@@ -132,5 +142,7 @@ class Database:
                 raise
             waiting.set_exception(error)
             return
+        for call in then:
+            call()
         if waiting is not None:
             waiting.set_result(None)

@@ -6,17 +6,14 @@ before the first byte leaves.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from simulator.ledger import Ledger, LedgerRow
 from simulator.node import Jid, Node
-from simulator.queues import Queued, Queues
+from simulator.queues import Queued, Queues, Receipted
 from simulator.world import Account, Device, Group, World
-
-log = logging.getLogger(__name__)
 
 WINDOW = 500
 """Un-receipted messages per device that keep the client's order; above 2,048 it gives up order."""
@@ -53,6 +50,7 @@ class Relay:
         self.ledger = Ledger(world.database)
         self.queues = Queues(world.database)
         self.links: dict[Jid, Link] = {}
+        self._not_durable: set[int] = set()
         self.on_retry: Callable[[Retry], Awaitable[None]] | None = None
 
     async def inject(
@@ -71,22 +69,35 @@ class Relay:
                 self.queues.append(device, stanza, held=device in holding)
                 for device, stanza in stanzas.items()
             ]
-        await self.world.database.committed()
-        self._send(queued)
+        await self._send_when_durable(queued)
         return row
 
     async def push(self, device: Jid, stanza: Node) -> None:
         """Queue and send a stanza that is no new message: a retry's answer, a notification."""
-        queued = self.queues.append(device, stanza)
-        await self.world.database.committed()
-        self._send([queued])
+        await self._send_when_durable([self.queues.append(device, stanza)])
 
     async def release(self, device: Jid, ids: Sequence[str] | None = None) -> int:
         """Send what is held for the device, in the order of `ids` (None: all, as they came)."""
         released = self.queues.release(device, ids)
-        await self.world.database.committed()
-        self._send(released)
+        await self._send_when_durable(released)
         return len(released)
+
+    def backlog(self, device: Jid) -> list[Queued]:
+        """What a device gets when it asks for its queue: all that is durable and not held."""
+        return [
+            queued
+            for queued in self.queues.of(device)
+            if not queued.held and queued.seq not in self._not_durable
+        ]
+
+    def receipted(self, device: Jid, answer: Receipted) -> int:
+        """A device has answered for stanzas of its queue; returns how many that were."""
+        return len(self.queues.remove(device, answer))
+
+    def unlink(self, device: Device) -> None:
+        """Forget a device: its keys, its prekeys and its queue."""
+        self.queues.forget(device.jid)
+        self.world.remove_device(device)
 
     async def room(self, devices: Iterable[Jid], window: int = WINDOW) -> None:
         """Return when no connected device has `window` or more un-receipted stanzas.
@@ -111,11 +122,19 @@ class Relay:
         except TimeoutError:
             return
 
-    def _send(self, queued: Iterable[Queued]) -> None:
-        for one in queued:
-            link = self.links.get(one.device)
-            if link is not None and not one.held:
-                link.send(one.stanza)
+    async def _send_when_durable(self, queued: list[Queued]) -> None:
+        fresh = {one.seq for one in queued}
+        self._not_durable |= fresh
+
+        def send() -> None:
+            self._not_durable -= fresh
+            for one in queued:
+                link = self.links.get(one.device)
+                if link is not None and not one.held:
+                    link.send(one.stanza)
+
+        self.world.database.when_durable(send)
+        await self.world.database.committed()
 
 
 def message_stanza(  # noqa: PLR0913 - one attribute each

@@ -1,0 +1,131 @@
+"""A bare neonize client: events as JSON lines on standard output, commands as JSON lines on input.
+
+Started by `simulator/launch.py` in an image that holds the client library; argument: the session
+file. It knows nothing of the product and nothing of the simulator.
+"""
+
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+from neonize.client import NewClient
+from neonize.events import (
+    ConnectedEv,
+    DisconnectedEv,
+    GroupInfoEv,
+    JoinedGroupEv,
+    LoggedOutEv,
+    MessageEv,
+    OfflineSyncCompletedEv,
+    ReceiptEv,
+    StreamReplacedEv,
+    UndecryptableMessageEv,
+)
+from neonize.proto.Neonize_pb2 import JID
+from neonize.utils.jid import Jid2String, build_jid
+
+OUT = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)  # the client library prints on standard output by itself
+
+LOCK = threading.Lock()
+
+
+def tell(event: str, **facts: object) -> None:
+    """Write one event line."""
+    with LOCK:
+        OUT.write(json.dumps({"event": event, **facts}) + "\n")
+
+
+def address(jid: JID) -> str:
+    """The JID as text, with its device; empty when the client knows none."""
+    return "" if jid.IsEmpty or not jid.User else Jid2String(jid)
+
+
+def facts_of(event: MessageEv) -> dict[str, object]:
+    """What the tests compare of a message."""
+    source = event.Info.MessageSource
+    message = event.Message
+    return {
+        "id": event.Info.ID,
+        "chat": address(source.Chat),
+        "sender": address(source.Sender),
+        "alternative": address(source.SenderAlt),
+        "from_me": source.IsFromMe,
+        "t_ms": event.Info.Timestamp,
+        "push_name": event.Info.Pushname,
+        "text": message.conversation or message.extendedTextMessage.text,
+        "fields": [field.name for field, _ in message.ListFields()],
+    }
+
+
+def listen(client: NewClient) -> None:
+    """Register for everything before the client connects."""
+    client.qr(lambda _, code: tell("qr", code=code.decode()))
+    client.event(ConnectedEv)(lambda _, __: tell("connected"))
+    client.event(DisconnectedEv)(lambda _, __: tell("disconnected"))
+    client.event(StreamReplacedEv)(lambda _, __: tell("replaced"))
+    client.event(LoggedOutEv)(lambda _, event: tell("logged_out", on_connect=event.OnConnect))
+    client.event(OfflineSyncCompletedEv)(lambda _, event: tell("offline", count=event.Count))
+    client.event(MessageEv)(lambda _, event: tell("message", **facts_of(event)))
+    client.event(UndecryptableMessageEv)(lambda _, event: tell("undecryptable", id=event.Info.ID))
+    client.event(ReceiptEv)(lambda _, event: tell("receipt", ids=list(event.MessageIDs)))
+    client.event(JoinedGroupEv)(
+        lambda _, event: tell("joined", group=address(event.GroupInfo.JID))
+    )
+    client.event(GroupInfoEv)(lambda _, event: tell("group", group=address(event.JID)))
+
+
+def groups(client: NewClient) -> list[dict[str, object]]:
+    """The groups the account is in, as the server lists them."""
+    return [
+        {
+            "jid": address(group.JID),
+            "subject": group.GroupName.Name,
+            "members": [
+                {"jid": address(member.JID), "phone": address(member.PhoneNumber)}
+                for member in group.Participants
+            ],
+        }
+        for group in client.get_joined_groups()
+    ]
+
+
+def obey(client: NewClient, command: dict[str, Any]) -> None:
+    """Carry out one command and answer it under its own number."""
+    number = command["number"]
+    match command["do"]:
+        case "groups":
+            tell("answer", number=number, groups=groups(client))
+        case "send":
+            user, _, server = command["to"].partition("@")
+            sent = client.send_message(build_jid(user, server), command["text"])
+            tell("answer", number=number, id=sent.ID, t=sent.Timestamp)
+        case other:
+            tell("answer", number=number, error=f"no such command: {other}")
+
+
+def command_loop(client: NewClient) -> None:
+    """Read commands until standard input ends; then the process ends, as with a kill."""
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            obey(client, command)
+        except Exception as error:  # noqa: BLE001 - the test wants the error, whatever it is
+            tell("answer", number=command["number"], error=repr(error))
+    os._exit(0)
+
+
+def main() -> None:
+    """Connect and stay."""
+    client = NewClient(sys.argv[1])
+    listen(client)
+    threading.Thread(target=command_loop, args=(client,), daemon=True).start()
+    tell("started")
+    client.connect()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
