@@ -29,9 +29,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         relay = Relay(world)
         groups = Groups(world, relay)
         pairing = Pairing(world)
-        chat = server.chat_application(
-            Server(world, relay, pairing, trust.certificate_chain())
-        )
+        chat = server.chat_application(Server(world, relay, pairing, trust.certificate_chain()))
         media.add_routes(chat, world)
         control = api.application(world, relay, groups, pairing)
         await stack.enter_async_context(server.serving(control, settings.api_port, None))

@@ -19,6 +19,9 @@ _DOMAIN_BYTES = {server: byte for byte, server in _DOMAINS.items()}
 _NIBBLES = "0123456789-."
 _HEXES = "0123456789ABCDEF"
 _COMPRESSED = 2
+_BYTE = 1 << 8
+_LONGEST_PACKED = 127
+_TWENTY_BITS = 1 << 20
 
 
 class CodecError(ValueError):
@@ -85,7 +88,7 @@ def _write_node(out: bytearray, node: Node, tokens: dict[str, bytes]) -> None:
 def _write_list_size(out: bytearray, size: int) -> None:
     if size == 0:
         out.append(_LIST_EMPTY)
-    elif size < 256:
+    elif size < _BYTE:
         out += bytes((_LIST_8, size))
     else:
         out.append(_LIST_16)
@@ -109,9 +112,9 @@ def _write_text(out: bytearray, text: str, tokens: dict[str, bytes]) -> None:
     token = tokens.get(text)
     if token is not None:
         out += token
-    elif 0 < len(text) < 128 and all(character in _NIBBLES for character in text):
+    elif 0 < len(text) <= _LONGEST_PACKED and all(character in _NIBBLES for character in text):
         _write_packed(out, text, _NIBBLE, _NIBBLES)
-    elif 0 < len(text) < 128 and all(character in _HEXES for character in text):
+    elif 0 < len(text) <= _LONGEST_PACKED and all(character in _HEXES for character in text):
         _write_packed(out, text, _HEX, _HEXES)
     else:
         _write_raw(out, text.encode())
@@ -127,9 +130,9 @@ def _write_packed(out: bytearray, text: str, marker: int, alphabet: str) -> None
 
 
 def _write_raw(out: bytearray, data: bytes) -> None:
-    if len(data) < 1 << 8:
+    if len(data) < _BYTE:
         out += bytes((_RAW_8, len(data)))
-    elif len(data) < 1 << 20:
+    elif len(data) < _TWENTY_BITS:
         out.append(_RAW_20)
         out += len(data).to_bytes(3, "big")
     else:

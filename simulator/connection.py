@@ -1,4 +1,4 @@
-"""One client's connection, from the first byte to the last: handshake, pairing or login, stanzas."""
+"""One client's connection from the first byte to the last: handshake, pairing or login, stanzas."""
 
 import asyncio
 import logging

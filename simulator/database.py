@@ -109,13 +109,13 @@ class Database:
     def when_durable(self, then: Callable[[], None]) -> None:
         """Call `then` right after the next commit, which holds everything written so far."""
         self._then.append(then)
-        self._commit_soon()
+        _ = self._schedule()
 
     async def committed(self) -> None:
         """Return when everything written before the call is durable; callers share one commit."""
-        await asyncio.shield(self._commit_soon())
+        await asyncio.shield(self._schedule())
 
-    def _commit_soon(self) -> asyncio.Future[None]:
+    def _schedule(self) -> asyncio.Future[None]:
         if self._durable is None:
             loop = asyncio.get_running_loop()
             self._durable = loop.create_future()

@@ -22,10 +22,11 @@ FIRST_SINGLE = b"xmlstreamstart"
 
 _WORD = struct.Struct("<Q")
 _PAIR = struct.Struct("<QQ")
+_SLICE = struct.Struct("<QQQ")
 
 
 class DictionaryNotFoundError(Exception):
-    """The client library in this process does not hold its token lists where they are known to be."""
+    """The client library in this process does not hold its token lists as they are known to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ def load() -> Dictionary:
     single_array = _single_array(mappings)
     single = _strings(mappings, single_array, SINGLE_TOKENS)
     for table in _slices_of(mappings, DOUBLE_TOKENS):
-        slices = [_triple(mappings, table + 24 * index) for index in range(DOUBLE_DICTIONARIES)]
+        slices = [
+            _triple(mappings, table + _SLICE.size * index) for index in range(DOUBLE_DICTIONARIES)
+        ]
         if all(length == capacity == DOUBLE_TOKENS for _, length, capacity in slices):
             double = tuple(_strings(mappings, start, DOUBLE_TOKENS) for start, _, _ in slices)
             return Dictionary(single, double)
@@ -97,8 +100,11 @@ def _bytes(mappings: Iterable[_Mapping], address: int, length: int) -> bytes:
 
 
 def _triple(mappings: Iterable[_Mapping], address: int) -> tuple[int, int, int]:
-    raw = _bytes(mappings, address, 24)
-    return struct.unpack("<QQQ", raw) if len(raw) == 24 else (0, 0, 0)
+    raw = _bytes(mappings, address, _SLICE.size)
+    if len(raw) != _SLICE.size:
+        return 0, 0, 0
+    start, length, capacity = _SLICE.unpack(raw)
+    return start, length, capacity
 
 
 def _strings(mappings: tuple[_Mapping, ...], address: int, count: int) -> tuple[str, ...]:

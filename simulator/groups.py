@@ -15,7 +15,7 @@ class Groups:
         self._world = world
         self._relay = relay
 
-    async def create(  # noqa: PLR0913 - one fact each
+    async def create(
         self,
         subject: str,
         addressing: Addressing,

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from simulator.ledger import LedgerRow
-from simulator.node import GROUP_SERVER, Attributes, Jid, Node
+from simulator.node import GROUP_SERVER, LID_SERVER, Attributes, Jid, Node
 from simulator.queues import Receipted
 from simulator.relay import Relay, Retry, message_stanza
-from simulator.world import Account, Device, Group
+from simulator.world import Account, Addressing, Device, Group
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,9 @@ async def _to_group(relay: Relay, device: Device, node: Node, group: Group | Non
         for receiver in relay.world.devices_in(group)
         if receiver.jid != device.jid
     }
-    await relay.inject(_row(relay, node, str(group.jid), sender, hidden=group.hide_numbers), stanzas)
+    await relay.inject(
+        _row(relay, node, str(group.jid), sender, hidden=group.hide_numbers), stanzas
+    )
 
 
 async def _direct(relay: Relay, device: Device, node: Node, to: Jid) -> None:
@@ -179,7 +181,7 @@ async def _retry(relay: Relay, device: Device, node: Node) -> None:
         log.warning("retry receipt for a device that is gone: %s", node)
         return
     in_group = chat.server == GROUP_SERVER
-    addressing = "lid" if writer.server == "lid" else "pn"
+    addressing: Addressing = "lid" if writer.server == LID_SERVER else "pn"
     asker = relay.world.accounts[device.phone].jid(addressing, device.device)
     attributes: Attributes = {
         "id": node.text("id"),

@@ -1,4 +1,4 @@
-"""Run a client module unchanged against the simulator: `python launch.py [module]`, default `bridge`.
+"""Run a client unchanged against the simulator: `python launch.py [module]`, default `bridge`.
 
 One self-contained file, mounted into the production image. It makes this one process trust the
 simulator instead of WhatsApp: the TLS certificate by environment, the Noise root key in the memory

@@ -20,6 +20,8 @@ from simulator import trust
 HEADER = b"WA\x06\x03"
 """The first four bytes of a connection: protocol 6, dictionary 3."""
 
+_KEY_BYTES = 32
+_LENGTH_BYTES = 3
 _PATTERN = b"Noise_XX_25519_AESGCM_SHA256\0\0\0\0"
 
 
@@ -77,7 +79,7 @@ class Handshake:
     def answer(self, client_hello: bytes) -> bytes:
         """The server hello; raises NoiseError."""
         hello = _parse(client_hello).clientHello
-        if len(hello.ephemeral) != 32:
+        if len(hello.ephemeral) != _KEY_BYTES:
             message = "no client hello"
             raise NoiseError(message)
         client_ephemeral = X25519PublicKey.from_public_bytes(hello.ephemeral)
@@ -91,7 +93,8 @@ class Handshake:
         answer.serverHello.static = self._encrypt(static.public_key().public_bytes_raw())
         self._mix(static.exchange(client_ephemeral))
         answer.serverHello.payload = self._encrypt(self._chain)
-        return answer.SerializeToString()
+        serialized: bytes = answer.SerializeToString()
+        return serialized
 
     def finish(self, client_finish: bytes) -> Established:
         """Read who the client is and split the keys; raises NoiseError."""
@@ -155,18 +158,18 @@ class Frames:
             del self._pending[: len(HEADER)]
             self._header_seen = True
         frames = []
-        while len(self._pending) >= 3:
-            end = 3 + int.from_bytes(self._pending[:3], "big")
+        while len(self._pending) >= _LENGTH_BYTES:
+            end = _LENGTH_BYTES + int.from_bytes(self._pending[:_LENGTH_BYTES], "big")
             if len(self._pending) < end:
                 break
-            frames.append(bytes(self._pending[3:end]))
+            frames.append(bytes(self._pending[_LENGTH_BYTES:end]))
             del self._pending[:end]
         return frames
 
 
 def framed(payload: bytes) -> bytes:
     """One frame; it must leave as ONE WebSocket message, or the client goes deaf."""
-    return len(payload).to_bytes(3, "big") + payload
+    return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
 
 
 def _parse(data: bytes) -> HandshakeMessage:

@@ -169,7 +169,8 @@ def _signed_identity(account: Account, number: int, scanned: Scanned, now: int) 
         accountSignature=signature,
     ).SerializeToString()
     seal = hmac.new(scanned.secret, identity, hashlib.sha256).digest()
-    return ADVSignedDeviceIdentityHMAC(details=identity, HMAC=seal).SerializeToString()
+    sealed: bytes = ADVSignedDeviceIdentityHMAC(details=identity, HMAC=seal).SerializeToString()
+    return sealed
 
 
 def _device(offer: Offer, phone: str, number: int, now: int) -> Device:

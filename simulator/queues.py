@@ -81,7 +81,7 @@ class Queues:
         return queued
 
     def release(self, device: Jid, ids: Sequence[str] | None) -> list[Queued]:
-        """Let held stanzas go, in the order of `ids` (None: in the order of arrival), to the end."""
+        """Let held stanzas go to the end, in the order of `ids` (None: in the order of arrival)."""
         held = [queued for queued in self.of(device) if queued.held]
         if ids is not None:
             place = {identity: index for index, identity in enumerate(ids)}

@@ -137,7 +137,7 @@ class Relay:
         await self.world.database.committed()
 
 
-def message_stanza(  # noqa: PLR0913 - one attribute each
+def message_stanza(
     group: Group,
     sender: Account,
     identity: str,

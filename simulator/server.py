@@ -1,4 +1,4 @@
-"""The TLS server at web.whatsapp.com: the clients' WebSocket, and whatever else that host serves."""
+"""The TLS server at web.whatsapp.com: the clients' WebSocket, and what else that host serves."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -44,7 +44,11 @@ def chat_application(server: Server) -> web.Application:
 
 @asynccontextmanager
 async def serving(
-    application: web.Application, port: int, tls: TlsFiles | None, *, host: str = "0.0.0.0"
+    application: web.Application,
+    port: int,
+    tls: TlsFiles | None,
+    *,
+    host: str = "0.0.0.0",  # noqa: S104 - a container of its own
 ) -> AsyncIterator[int]:
     """Serve until the context ends; yields the port, which the system chooses when it was 0."""
     context = None
@@ -64,5 +68,3 @@ async def serving(
 def _port(runner: web.AppRunner) -> int:
     address = runner.addresses[0]
     return int(address[1])
-
-

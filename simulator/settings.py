@@ -19,8 +19,7 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """SIMULATOR_STATE, SIMULATOR_TRUST (directories), SIMULATOR_PORT, SIMULATOR_API_PORT,
-        LOG_LEVEL."""
+        """SIMULATOR_STATE, SIMULATOR_TRUST, SIMULATOR_PORT, SIMULATOR_API_PORT, LOG_LEVEL."""
         return cls(
             state=Path(environment.get("SIMULATOR_STATE", "/state")),
             trust=Path(environment.get("SIMULATOR_TRUST", "/trust")),

@@ -5,7 +5,7 @@ asking, and a restarted simulator is trusted by clients that run already. Facts:
 `handshake.go`, verifyServerCert.
 """
 
-import datetime
+import datetime as dt
 import hashlib
 import os
 import time
@@ -34,12 +34,12 @@ def private_key(name: str) -> bytes:
 
 def public_key(private: bytes) -> bytes:
     """The X25519 public key, 32 bytes."""
-    return bindings.priv_to_curve25519_pub(private)
+    return bytes(bindings.priv_to_curve25519_pub(private))
 
 
 def sign(private: bytes, message: bytes) -> bytes:
     """XEdDSA signature (64 bytes) of an X25519 key, as Signal and WhatsApp use it."""
-    return bindings.ed25519_priv_sign(bindings.priv_force_sign(private, False), message)
+    return bytes(bindings.ed25519_priv_sign(bindings.priv_force_sign(private, False), message))
 
 
 ROOT = private_key("trust root")
@@ -56,18 +56,20 @@ def certificate_chain() -> bytes:
     chain.intermediate.signature = sign(ROOT, intermediate)
     chain.leaf.details = leaf
     chain.leaf.signature = sign(_INTERMEDIATE, leaf)
-    return chain.SerializeToString()
+    serialized: bytes = chain.SerializeToString()
+    return serialized
 
 
 def _noise_details(serial: int, issuer: int, key: bytes) -> bytes:
     now = int(time.time())
-    return CertChain.NoiseCertificate.Details(
+    details: bytes = CertChain.NoiseCertificate.Details(
         serial=serial,
         issuerSerial=issuer,
         key=key,
         notBefore=now - _DAY,
         notAfter=now + 365 * _YEARS_VALID * _DAY,
     ).SerializeToString()
+    return details
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,15 @@ def tls_files(state: Path, trust: Path) -> TlsFiles:
 def _self_signed() -> tuple[bytes, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"simulated {HOST}")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=365 * _YEARS_VALID))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=365 * _YEARS_VALID))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

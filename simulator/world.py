@@ -75,8 +75,10 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group; `members` maps phones to roles. `hide_numbers` (LID addressing only) leaves the
-    phone numbers out of everything the clients are told."""
+    """A group; `members` maps phones to roles.
+
+    `hide_numbers` (LID addressing only) leaves phone numbers out of all that clients are told.
+    """
 
     jid: Jid
     subject: str

@@ -71,9 +71,7 @@ def listen(client: NewClient) -> None:
     client.event(MessageEv)(lambda _, event: tell("message", **facts_of(event)))
     client.event(UndecryptableMessageEv)(lambda _, event: tell("undecryptable", id=event.Info.ID))
     client.event(ReceiptEv)(lambda _, event: tell("receipt", ids=list(event.MessageIDs)))
-    client.event(JoinedGroupEv)(
-        lambda _, event: tell("joined", group=address(event.GroupInfo.JID))
-    )
+    client.event(JoinedGroupEv)(lambda _, event: tell("joined", group=address(event.GroupInfo.JID)))
     client.event(GroupInfoEv)(lambda _, event: tell("group", group=address(event.JID)))
 
 
