@@ -6,6 +6,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # The demo reads no .env: what stands there is meant for production.
+# Images are always built for the project "twinbridge", so that the demo and the tests run the very
+# images of production.
+BUILD := docker compose --env-file /dev/null -f compose.yaml -p twinbridge build --quiet
 DEMO := docker compose --env-file /dev/null -f compose.demo.yaml -p twinbridge-demo
 UV := $(shell command -v uv || echo .local/uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
@@ -25,7 +28,7 @@ demo: demo-start ## two bridges, a simulated WhatsApp, and a live table of what 
 
 demo-start: base
 	@images/ports.sh twinbridge-demo $${PRIMARY_PORT:-8080} $${BACKUP_PORT:-8082} $${SIMULATOR_PORT:-8090}
-	@$(DEMO) build --quiet
+	@$(BUILD) && $(DEMO) build --quiet simulator
 	@$(DEMO) up --detach --quiet-pull
 
 demo-down: ## remove the demo with everything it has stored
@@ -33,7 +36,7 @@ demo-down: ## remove the demo with everything it has stored
 
 up: base ## production: start or update it, then pair the numbers (docker compose logs -f)
 	@images/ports.sh twinbridge $${PRIMARY_PORT:-8080} $${BACKUP_PORT:-8082}
-	@docker compose build --quiet
+	@$(BUILD)
 	@docker compose up --detach
 	@echo "The bridges: http://127.0.0.1:$${PRIMARY_PORT:-8080} and :$${BACKUP_PORT:-8082}. The QR codes are there and in: docker compose logs -f"
 
@@ -41,7 +44,7 @@ down: ## production: stop it; what it has stored stays
 	@docker compose down
 
 test: base venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
-	@$(DEMO) build --quiet
+	@$(BUILD) && $(DEMO) build --quiet simulator
 	@.ci/pytest $(TESTS)
 
 check: venv ## format, lint, types, import rules, Compose files (below 2 minutes)
@@ -60,7 +63,7 @@ config-check: images ## say everything that is wrong in config/ and .env, withou
 	  python -m contracts.check /config
 
 images: base ## build or renew the images, and start nothing
-	@docker compose build --quiet
+	@$(BUILD) && $(DEMO) build --quiet simulator
 
 base: # engine and base images, found, fetched, or (Debian as root) made
 	@images/machine.sh engine
