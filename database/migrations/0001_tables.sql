@@ -7,8 +7,6 @@ CREATE TABLE public.schema (
     min_compatible integer NOT NULL CHECK (min_compatible <= version)
 );
 
-INSERT INTO public.schema (version, min_compatible) VALUES (1, 1);
-
 CREATE TABLE public.database_identity (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     id uuid NOT NULL DEFAULT gen_random_uuid(),

@@ -165,3 +165,6 @@ BEGIN
     RETURN public.recompute_reviews();
 END
 $$;
+
+-- Last of all: whoever reads a version may use everything that it promises.
+INSERT INTO public.schema (version, min_compatible) VALUES (1, 1);

@@ -1,0 +1,1 @@
+"""Postgres: its migrations, and the verbs that people use on the ledger."""

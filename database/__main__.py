@@ -1,0 +1,139 @@
+"""`python -m database VERB`: migrate (waits for Postgres), and what people do to the ledger.
+
+Being killed at any moment is safe, so signals keep their plain meaning.
+Exit codes: 0 done, 1 it failed, 78 the configuration is wrong.
+"""
+
+import argparse
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+
+import psycopg
+
+from contracts.ledger import READ_DATABASE_ID, READ_SCHEMA, RELEASE_HELD
+from contracts.problems import ConfigurationError
+from contracts.projects import Projects, load_projects
+from contracts.service import configure_logging
+from database.connection import address_of, connect
+from database.migrate import migrate
+from database.settings import Settings, read_settings
+
+log = logging.getLogger("database")
+
+LONGEST_WAIT_S = 10.0
+"""Between two attempts to reach a Postgres that is not there yet."""
+
+HELD = """
+SELECT project, count(*), min(sent_at)::date, max(sent_at)::date
+FROM public.drop_mentions WHERE held_back GROUP BY project ORDER BY project
+"""
+NEW_IDENTITY = """
+UPDATE public.database_identity SET id = gen_random_uuid(), created_at = now() RETURNING id::text
+"""
+
+
+def migrate_when_reachable(settings: Settings) -> None:
+    """Wait for Postgres, then migrate and hand the ledger its settings."""
+    projects = load_projects(settings.projects)
+    for attempt in count():
+        try:
+            _migrate(settings, projects)
+        except (psycopg.OperationalError, OSError) as error:
+            wait = min(LONGEST_WAIT_S, 0.5 * 2**min(attempt, 10)) * random.uniform(0.7, 1)  # noqa: S311
+            log.warning(
+                "Postgres cannot be used yet",
+                extra={"reason": str(error).strip(), "again_in_s": round(wait, 1)},
+            )
+            time.sleep(wait)
+        else:
+            return
+
+
+def _migrate(settings: Settings, projects: Projects) -> None:
+    address = address_of(settings.database_url)
+    applied = migrate(address)
+    with connect(address) as connection:
+        recomputed = connection.execute(
+            "SELECT public.configure_ledger(%s, %s)",
+            (str(projects.timezone), projects.same_submission_minutes),
+        ).fetchone()
+        version = connection.execute(READ_SCHEMA).fetchone()
+    log.info(
+        "schema is current",
+        extra={
+            "version": version and version[0],
+            "applied": ",".join(applied) or "nothing",
+            "reviews_computed_anew": recomputed and recomputed[0],
+        },
+    )
+
+
+def show_status(settings: Settings) -> None:
+    """Print where the database is, its identity, schema and what is held back."""
+    address = address_of(settings.database_url)
+    with connect(address) as connection:
+        print(f"database   {address.database} at {address.host}")
+        for name, statement in (("schema", READ_SCHEMA), ("identity", READ_DATABASE_ID)):
+            print(f"{name:<10} {' '.join(str(v) for v in connection.execute(statement).fetchone() or ())}")
+        for project, held, first, last in connection.execute(HELD):
+            print(f"held back  {held} of {project}, {first} to {last}")
+
+
+def release_held(settings: Settings, project: str) -> None:
+    """Act upon the mentions of a project that were too old when they were heard."""
+    with connect(address_of(settings.database_url)) as connection:
+        row = connection.execute(RELEASE_HELD.replace("$1", "%s"), (project,)).fetchone()
+        print(f"{row[0] if row else 0} mentions of {project} released")
+
+
+def recompute(settings: Settings) -> None:
+    """Make every review again what its mentions say."""
+    with connect(address_of(settings.database_url)) as connection:
+        row = connection.execute("SELECT public.recompute_reviews()").fetchone()
+        print(f"{row[0] if row else 0} drops computed anew")
+
+
+def renew_identity(settings: Settings) -> None:
+    """After a restore or a branch: every bridge publishes again what lies within the horizon."""
+    with connect(address_of(settings.database_url)) as connection:
+        row = connection.execute(NEW_IDENTITY).fetchone()
+        print(f"the database is {row[0] if row else '?'} now; the bridges publish again")
+
+
+def main() -> int:
+    """Run one verb and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m database", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb")
+    plain: dict[str, Callable[[Settings], None]] = {
+        "migrate": migrate_when_reachable,
+        "status": show_status,
+        "recompute": recompute,
+        "renew-identity": renew_identity,
+    }
+    for verb, action in plain.items():
+        verbs.add_parser(verb, help=(action.__doc__ or "").strip())
+    release = verbs.add_parser("release-held", help=(release_held.__doc__ or "").strip())
+    release.add_argument("--project", required=True)
+    arguments = parser.parse_args()
+    try:
+        settings = read_settings()
+        configure_logging(settings.log_level, settings.log_format, "")
+        if arguments.verb == "release-held":
+            release_held(settings, arguments.project)
+        else:
+            plain[arguments.verb or "migrate"](settings)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 78
+    except (psycopg.Error, OSError, ValueError) as error:
+        log.error("it failed", extra={"reason": str(error).strip()})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""The only module of database/ that reads the environment."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.database_url import database_url_source
+from contracts.problems import ConfigurationError, Problem
+
+PROJECTS = Path("/config/projects.yaml")
+PASSWORD = Path("/secrets/postgres-password")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What differs per machine."""
+
+    database_url: Callable[[], str]
+    """Called before each connection; raises OSError while a file is missing."""
+    projects: Path
+    log_level: str
+    log_format: str
+
+
+def read_settings() -> Settings:
+    """Read the environment; raises ConfigurationError."""
+    try:
+        source = database_url_source(os.environ, PASSWORD)
+    except ValueError as error:
+        problem = Problem(".env", "DATABASE_URL", None, str(error))
+        raise ConfigurationError((problem,)) from None
+    return Settings(
+        database_url=source,
+        projects=PROJECTS,
+        log_level=os.environ.get("LOG_LEVEL") or "INFO",
+        log_format=os.environ.get("LOG_FORMAT") or "text",
+    )
