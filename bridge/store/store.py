@@ -1,0 +1,233 @@
+"""The store of one bridge: raw events first, what they mean later, and what is to be published."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import apsw
+
+from bridge.event import INTERPRETER_VERSION, Interpretation, label, read
+from bridge.store import knowledge
+from bridge.store.connection import open_reader, open_writer, translated
+from bridge.store.counts import Counts, RecentGroup, read_counts, read_recent
+from bridge.store.interpretation import Interpretations
+from bridge.store.outbox import Outbox, OutboxCounts
+from bridge.store.transaction import Writer
+from contracts.ledger import Mention
+from contracts.messages import DIRECTORY, FILE
+from contracts.projects import Projects
+
+CHECKPOINT_AT = 4 * 1024 * 1024
+"""Bytes of `-wal` from which its pages are copied into the file, beside the writer."""
+
+TRUNCATE_AT = 16 * 1024 * 1024
+"""Bytes from which the writer waits for the copying, so that the `-wal` begins anew."""
+
+_CAPTURE = (
+    "INSERT INTO event (kind, payload, received_at, live, chat, id) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+
+class Store:
+    """`messages.db` of one bridge; safe to be called from several threads.
+
+    One connection writes, guarded by one lock; another one reads, so that neither health nor the
+    publisher ever delays capture.
+    """
+
+    def __init__(
+        self, volume: Path, bridge: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Open or create `<volume>/current/messages.db`.
+
+        Raises:
+            StoreIncompatible: the file is another bridge's, or of a later version.
+            StoreUnavailable: the directory or the file cannot be used.
+        """
+        self.on_captured: Callable[[], None] = lambda: None
+        self._path = volume / DIRECTORY / FILE
+        self._clock = clock
+        db = open_writer(volume, bridge)
+        try:
+            with translated("cannot read messages.db"):
+                self._writer = Writer(db)
+                self._reader = open_reader(volume)
+        except BaseException:
+            db.close()
+            raise
+        self._reading = threading.Lock()
+        self._interpretations = Interpretations(self._writer, self._query, clock)
+        self._outbox = Outbox(self._writer, self._query, clock)
+        self._read_again()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close for good; `-wal` and `-shm` stay, so that a read-only mount stays readable."""
+        with self._writer.lock, self._reading:
+            self._reader.close()
+            self._writer.db.close()
+
+    # -- capture ------------------------------------------------------------------------------
+
+    def capture(self, kind: str, payload: bytes, received_at_ms: int, live: bool) -> None:
+        """Store one event; it is durable when this returns. Called in neonize's thread.
+
+        Args:
+            kind: one of `bridge.event.Captured`.
+            payload: the event as it came.
+            received_at_ms: now.
+            live: False for backlog, history and repair.
+
+        Raises:
+            StoreUnavailable: it is not stored; hold it and try again.
+        """
+        about = label(kind, payload)
+        if not about.kept:
+            return
+        row = (str(kind), payload, received_at_ms, live, about.chat, about.id)
+        with self._writer.capturing(), translated("cannot capture"):
+            self._writer.db.execute(_CAPTURE, row)
+        self.on_captured()
+
+    def record_loss(
+        self, kind: str, text: str, chat: str | None = None, id: str | None = None  # noqa: A002
+    ) -> None:
+        """Keep a suspected or `detected` loss; it stops counting when its message arrives."""
+        with self._writer.transaction("cannot record a loss"):
+            self._writer.execute(
+                "INSERT OR IGNORE INTO loss (at, kind, text, chat, id) VALUES (?, ?, ?, ?, ?)",
+                int(self._clock() * 1000), kind, text, chat, id,
+            )  # fmt: skip
+
+    def has_message(self, chat: str, id: str) -> bool:  # noqa: A002
+        """Whether a copy of this message is stored, interpreted or not."""
+        return any(
+            isinstance(_readable(kind, payload), Interpretation)
+            for kind, payload in self._query(
+                "SELECT kind, payload FROM event WHERE chat = ? AND id = ?", chat, id
+            )
+        )
+
+    # -- interpretation -----------------------------------------------------------------------
+
+    def interpret_pending(self, limit: int = 50) -> int:
+        """Work on what waits; returns how much was done, 0 if nothing waits.
+
+        Raises:
+            StoreUnavailable: what was not done waits on.
+        """
+        return self._interpretations.step(limit)
+
+    def apply_rules(self, projects: Projects) -> int:
+        """Search by these rules from now on; returns how many groups will be replayed."""
+        with self._writer.transaction("cannot apply the rules"):
+            return knowledge.rules(self._writer, projects)
+
+    def learn_alias(self, lid: str, pn: str, source: str) -> bool:
+        """Know which phone number is behind a LID (digits); returns whether it was news."""
+        with self._writer.transaction("cannot learn an alias"):
+            now = int(self._clock() * 1000)
+            return knowledge.learn_pair(self._writer, lid, pn, source, now)
+
+    def unresolved_lids(self, limit: int) -> tuple[str, ...]:
+        """LIDs (digits) that wrote something and whose phone number is not known."""
+        rows = self._query(
+            "SELECT DISTINCT author_lid FROM message"
+            " WHERE author_pn IS NULL AND author_lid IS NOT NULL LIMIT ?",
+            limit,
+        )
+        return tuple(lid for (lid,) in rows)
+
+    def set_own_numbers(self, numbers: Iterable[str]) -> bool:
+        """Know our own numbers, phones and LIDs (digits); returns whether any was news.
+
+        They only ever grow: an empty answer of a wrong database must not turn our own feedback
+        into mentions.
+        """
+        with self._writer.transaction("cannot learn our own numbers"):
+            return knowledge.own_numbers(self._writer, numbers)
+
+    # -- publishing ---------------------------------------------------------------------------
+
+    def pending_mentions(self, database_id: str, limit: int) -> list[tuple[int, Mention]]:
+        """The oldest mentions that this database has not got, each with its mark."""
+        return self._outbox.pending(database_id, limit)
+
+    def mark_published(self, database_id: str, done: Iterable[tuple[int, Mention]]) -> None:
+        """Mark what the database has; a mention that changed meanwhile stays pending."""
+        self._outbox.delivered(database_id, done)
+
+    def park(self, database_id: str, change_seq: int, mention: Mention, error: str) -> None:
+        """Put aside a mention that the database refuses for what it is."""
+        self._outbox.park(database_id, change_seq, mention, error)
+
+    def unpark(self, database_id: str) -> None:
+        """Try what was parked again."""
+        self._outbox.unpark(database_id)
+
+    def outbox(self, database_id: str | None) -> OutboxCounts:
+        """How far publishing is behind."""
+        return self._outbox.counts(database_id)
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def counts(self) -> Counts:
+        """Everything that health asks."""
+        return read_counts(self._query, self.wal_bytes())
+
+    def recent(self, limit: int) -> tuple[RecentGroup, ...]:
+        """The newest messages of every group."""
+        return read_recent(self._query, limit)
+
+    def wal_bytes(self) -> int:
+        """The size of the `-wal`; above 64 MiB a reader is blocking the checkpoint."""
+        try:
+            return self._path.with_name(FILE + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def checkpoint(self) -> None:
+        """Keep the `-wal` bounded; called between interpretations, never by capture."""
+        size = self.wal_bytes()
+        if size < CHECKPOINT_AT:
+            return
+        with translated("cannot checkpoint"), self._reading:
+            self._reader.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        if size >= TRUNCATE_AT:
+            with self._writer.lock, translated("cannot checkpoint"):
+                try:
+                    self._writer.db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                except apsw.BusyError:
+                    pass  # a reader is in the way; wal_bytes says so if it stays
+
+    def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL values
+        with self._reading, translated("cannot read messages.db"):
+            return list(self._reader.execute(sql, values))
+
+    def _read_again(self) -> None:
+        with self._writer.transaction("cannot prepare"):
+            self._writer.execute(
+                "UPDATE event SET read_by = NULL, error = NULL"
+                " WHERE error IS NOT NULL AND read_by < ?",
+                INTERPRETER_VERSION,
+            )
+
+
+def _readable(kind: str, payload: bytes) -> object:
+    try:
+        return read(kind, payload, 0)
+    except Exception:  # noqa: BLE001 - an event that cannot be read is stored all the same
+        return None
