@@ -44,7 +44,7 @@ def decode(frame: bytes) -> Node:
     try:
         body = zlib.decompress(frame[1:]) if frame[0] & _COMPRESSED else frame[1:]
         return _Reader(body).node()
-    except (IndexError, UnicodeDecodeError, zlib.error) as error:
+    except (IndexError, RecursionError, UnicodeDecodeError, zlib.error) as error:
         message = f"not a node: {error}"
         raise CodecError(message) from error
 

@@ -62,8 +62,13 @@ class Queues:
             stanza = codec.decode(row["stanza"])
             self._keep(Queued(row["seq"], device, stanza, bool(row["held"])))
 
-    def append(self, device: Jid, stanza: Node, *, held: bool = False) -> Queued:
-        """Queue in the open transaction; the caller sends it once that is durable."""
+    def append(
+        self, device: Jid, stanza: Node, *, held: bool = False, encoded: bytes = b""
+    ) -> Queued:
+        """Queue in the open transaction; the caller sends it once that is durable.
+
+        `encoded` is the stanza's frame where the caller has it already.
+        """
         seq = self._database.write(
             "insert into queue values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             None,
@@ -74,7 +79,7 @@ class Queues:
             stanza.text("from"),
             stanza.text("participant"),
             held,
-            codec.encode(stanza),
+            encoded or codec.encode(stanza),
         )
         queued = Queued(seq, device, stanza, held)
         self._keep(queued)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from simulator import codec
 from simulator.ledger import Ledger, LedgerRow
 from simulator.node import Jid, Node
 from simulator.queues import Queued, Queues, Receipted
@@ -63,10 +64,14 @@ class Relay:
         between, is in the same transaction. Returns the row with its number.
         """
         holding = frozenset(held)
+        # Encoded first: what cannot be encoded must leave nothing behind, in memory either.
+        frames = {id(stanza): codec.encode(stanza) for stanza in stanzas.values()}
         with self.world.database.together():
             row = self.ledger.append(row)
             queued = [
-                self.queues.append(device, stanza, held=device in holding)
+                self.queues.append(
+                    device, stanza, held=device in holding, encoded=frames[id(stanza)]
+                )
                 for device, stanza in stanzas.items()
             ]
         await self._send_when_durable(queued)
