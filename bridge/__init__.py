@@ -1,0 +1,1 @@
+"""One WhatsApp number: what its groups say is stored durably, understood later, and published."""

@@ -1,0 +1,127 @@
+"""What a bridge answers over HTTP: /live, /health, /health/publish, /pairing and its page.
+
+Nothing here changes anything, and nothing here waits for WhatsApp, Postgres or the disk: the
+answers are what was last known. The Host header is checked, so that a web page somewhere cannot
+read the pairing code through the browser of whoever runs the bridge.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import AsyncIterator, Protocol
+
+from aiohttp import web
+
+from contracts.health import Verdict
+
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Whether a phone must scan a code, and which; the shape of GET /pairing."""
+
+    state: str
+    qr: str | None
+
+
+class Answers(Protocol):
+    """What the API asks of the bridge."""
+
+    def live(self) -> Verdict:
+        """Whether the process makes progress."""
+
+    def health(self) -> Verdict:
+        """Whether a message sent now would be captured."""
+
+    def publish_health(self) -> Verdict:
+        """Whether what was captured reaches Postgres."""
+
+    def pairing(self) -> Pairing:
+        """Whether a code must be scanned."""
+
+    def connected(self) -> bool:
+        """Whether WhatsApp is connected."""
+
+    async def page(self) -> str:
+        """The page as HTML."""
+
+
+def application(answers: Answers, hosts: Collection[str]) -> web.Application:
+    """Build the application; `hosts` are the names it may be called by, without ports."""
+
+    def verdict(judged: Verdict) -> web.Response:
+        body = judged.to_json() | {"connected": answers.connected()}
+        return web.json_response(body, status=200 if judged.ok else 503)
+
+    async def live(_: web.Request) -> web.Response:
+        return verdict(answers.live())
+
+    async def health(_: web.Request) -> web.Response:
+        return verdict(answers.health())
+
+    async def publish_health(_: web.Request) -> web.Response:
+        return verdict(answers.publish_health())
+
+    async def pairing(_: web.Request) -> web.Response:
+        now = answers.pairing()
+        return web.json_response({"state": now.state, "qr": now.qr})
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text=await answers.page(), content_type="text/html")
+
+    built = web.Application(middlewares=[_host_checked(frozenset(hosts)), _hardened])
+    built.router.add_get("/live", live)
+    built.router.add_get("/health", health)
+    built.router.add_get("/health/publish", publish_health)
+    built.router.add_get("/pairing", pairing)
+    built.router.add_get("/", page)
+    return built
+
+
+_Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _host_checked(
+    hosts: frozenset[str],
+) -> Callable[[web.Request, _Next], Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def check(request: web.Request, handler: _Next) -> web.StreamResponse:
+        name = _host_name(request.headers.get("Host", ""))
+        if name not in hosts:
+            raise web.HTTPForbidden(text=f"this bridge does not answer to the name {name!r}\n")
+        return await handler(request)
+
+    return check
+
+
+def _host_name(header: str) -> str:
+    """The name in a Host header, without the port; IPv6 stays in brackets."""
+    if header.startswith("["):
+        return header.partition("]")[0] + "]"
+    return header.partition(":")[0].lower()
+
+
+@web.middleware
+async def _hardened(request: web.Request, handler: _Next) -> web.StreamResponse:
+    response = await handler(request)
+    response.headers.update(_SECURITY)
+    return response
+
+
+@asynccontextmanager
+async def served(application: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """Serve for the length of the context; gives the port, which 0 leaves to the system."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,239 @@
+"""Keeps one client listening while it may, and stopped while it may not.
+
+The asyncio side of the client: events come in from its threads, are folded into one state, and the
+state, the account and the disk decide what is done next. `step` is that decision, and pure.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+from bridge import connection, disk
+from bridge.account import AccountVerdict, judge_account
+from bridge.connection import Account, Connection, apply, next_start
+from bridge.disk import DiskVerdict, judge_disk
+from bridge.whatsapp import Capture, Death, WhatsApp
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+OBSERVE_S = 1.0
+UNWRITABLE_S = 10.0  # how long a session that could not be written is left alone
+STOP_AT_MOST_S = 14.0  # inside Compose's grace period, with time left to close the store
+
+
+class Step(Enum):
+    """What is to be done with the client."""
+
+    KEEP = "keep"
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+def step(
+    state: Connection,
+    account: AccountVerdict,
+    room: DiskVerdict,
+    *,
+    due: float | None,
+    running: bool,
+    now: float,
+) -> Step:
+    """Decide whether the client should run; `due` is when a new one was promised."""
+    if not account.ok or not room.ok or state.word in connection.FINAL:
+        return Step.STOP if running else Step.KEEP
+    if due is not None:
+        if now < due:
+            return Step.KEEP
+        return Step.RESTART if running else Step.START
+    return Step.KEEP if running else Step.START
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run a blocking call in a daemon thread of its own.
+
+    Not in the loop's executor: the end of the process waits for that, and a question to WhatsApp
+    takes 75 s to time out.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except Exception as raised:  # handed to whoever awaits
+            error = raised
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name="question", daemon=True).start()
+    return await answer
+
+
+class Listening:
+    """One number's client, its state, and what keeps it from listening."""
+
+    def __init__(
+        self,
+        name: str,
+        database: Path,
+        volumes: tuple[Path, ...],
+        capture: Capture,
+        expected: str,
+        others: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._name = name
+        self._volumes = volumes
+        self._expected = expected
+        self._others = others
+        self._capture = capture
+        self._inbox: asyncio.Queue[connection.Event] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self.whatsapp = WhatsApp(database, name, self._store, self.tell, self._accepts)
+        self.state = Connection(since=time.monotonic())
+        self.account = judge_account(name, None, expected, {})
+        self.room = DiskVerdict(True, "unknown", "not measured yet")
+        self.groups_changed = asyncio.Event()
+        self._due: float | None = None
+        self._unwritable_until = 0.0
+        self._answered = time.monotonic()
+
+    # --- from the client's threads --------------------------------------------------------------
+
+    def tell(self, event: connection.Event) -> None:
+        """Hand an event over to the loop; called from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._inbox.put_nowait, event)
+
+    def session_unwritable(self, line: str) -> None:
+        """The client could not write its session: leave before more is acknowledged."""
+        self._loop.call_soon_threadsafe(self._leave_for, line)
+
+    def _store(self, kind: str, payload: bytes, received_at_ms: int, live: bool) -> None:
+        self._capture(kind, payload, received_at_ms, live)
+        if disk.below_floor(self._volumes):
+            self._loop.call_soon_threadsafe(self._measure)
+
+    def _accepts(self, account: Account) -> bool:
+        return judge_account(self._name, account, self._expected, self._others()).ok
+
+    # --- on the loop ----------------------------------------------------------------------------
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long the client has not answered a question it answers from memory."""
+        return time.monotonic() - self._answered
+
+    def _leave_for(self, line: str) -> None:
+        self._unwritable_until = time.monotonic() + UNWRITABLE_S
+        self.room = DiskVerdict(False, "session not writable", line)
+        self._inbox.put_nowait(connection.Tick())
+
+    def _measure(self) -> None:
+        if time.monotonic() < self._unwritable_until:
+            return
+        before = self.room
+        try:
+            self.room = judge_disk(disk.measure(self._volumes), was_ok=before.ok)
+        except OSError as gone:
+            self.room = DiskVerdict(False, "volume gone", str(gone))
+        if before.ok and not self.room.ok:
+            log.error("leaving WhatsApp, the disk fills", extra={"reason": self.room.reason})
+        elif self.room.ok and not before.ok:
+            log.warning("there is room again", extra={"reason": self.room.reason})
+
+    async def run(self) -> None:
+        """Run until cancelled; the client is disconnected, drained and stopped on the way out.
+
+        Raises Death if the client ends by itself.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._look())
+                tasks.create_task(self._ask())
+                tasks.create_task(self._fold())
+        finally:
+            # Also when cancelled: what Go's channel holds has been acknowledged and must be stored.
+            # A client that is dialling cannot be interrupted; it has nothing to store either.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_AT_MOST_S):
+                    await in_thread(self.whatsapp.stop)
+
+    async def _look(self) -> None:
+        """Look at the disk once a second."""
+        while True:
+            self._measure()
+            self._inbox.put_nowait(connection.Tick())
+            await asyncio.sleep(OBSERVE_S)
+
+    async def _ask(self) -> None:
+        """Ask the client whether its socket is open; while it dials it answers late."""
+        while True:
+            asked = time.monotonic()
+            is_open = await in_thread(self.whatsapp.is_connected)
+            self._answered = time.monotonic()
+            self._inbox.put_nowait(connection.Observed(is_open, asked))
+            await asyncio.sleep(OBSERVE_S)
+
+    async def _fold(self) -> None:
+        while True:
+            event = await self._inbox.get()
+            now = time.monotonic()
+            before = self.state
+            self.state = apply(before, event, now)
+            if isinstance(event, connection.Died):
+                raise Death(event.error)
+            if isinstance(event, connection.GroupsChanged | connection.Connected):
+                self.groups_changed.set()
+            if isinstance(event, connection.Started):
+                self._due = None
+            elif (due := next_start(self.state, event, now)) is not None:
+                self._due = due
+            self._judge_account()
+            self._log(before)
+            await self._act(now)
+
+    def _judge_account(self) -> None:
+        before = self.account
+        if self.state.account is None and not before.ok:
+            return  # a refused account stays refused until somebody has acted
+        others = self._others()
+        self.account = judge_account(self._name, self.state.account, self._expected, others)
+        if before.ok and not self.account.ok:
+            log.error("account refused", extra={"reason": self.account.reason})
+
+    def _log(self, before: Connection) -> None:
+        if self.state.word is not before.word:
+            good = self.state.connected or self.state.word in (
+                connection.Word.STARTING,
+                connection.Word.PAIRING,
+                connection.Word.STOPPED,
+            )
+            level = logging.INFO if good else logging.WARNING
+            said = {"state": str(self.state.word), "reason": self.state.reason}
+            log.log(level, "WhatsApp", extra=said)
+
+    async def _act(self, now: float) -> None:
+        running = self.whatsapp.running
+        wish = step(self.state, self.account, self.room, due=self._due, running=running, now=now)
+        if wish in (Step.STOP, Step.RESTART):
+            await in_thread(self.whatsapp.stop)
+        if wish in (Step.START, Step.RESTART):
+            self._due = None
+            self.whatsapp.start()

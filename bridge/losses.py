@@ -1,0 +1,162 @@
+"""What a WARN or ERROR line of the client library means for the messages.
+
+Some messages are consumed without any event: the only trace is a line in the library's log. The
+table below is written from the sources of whatsmeow (`message.go`, `client.go`, `retry.go`) and
+SQLite's error texts. A line that it does not know is a *suspected loss*: silence is never health.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Meaning(StrEnum):
+    """What a line says about the messages."""
+
+    HARMLESS = "harmless"
+    PLACEHOLDER = "placeholder"  # an UndecryptableMessage event follows and is stored
+    REDELIVERED = "redelivered"  # harmless if the id is in the store, else a detected loss
+    CUT_OFF = "cut off"  # not acknowledged, so it comes again: looked for a little later
+    SUSPECTED = "suspected"
+    DISK = "disk"  # the session could not be written: leave before more is acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A judged line: what it means and which message it names, as far as it names one."""
+
+    meaning: Meaning
+    text: str
+    known: bool
+    message_id: str | None = None
+    chat: str | None = None
+    sender: str | None = None
+
+
+_SOURCE = r"(?P<sender>\S+?@\S+)(?: in (?P<chat>\S+@[^\s:]+))?"
+_ID = r"(?P<id>\S+)"
+
+
+def _row(meaning: Meaning, *patterns: str) -> tuple[tuple[re.Pattern[str], Meaning], ...]:
+    return tuple((re.compile(pattern), meaning) for pattern in patterns)
+
+
+_TABLE = (
+    *_row(
+        Meaning.DISK,
+        r"(?i)disk is full|no space left on device|disk I/O error|database is locked",
+        r"(?i)attempt to write a readonly database|unable to open database file",
+        rf"(?i)error decrypting message {_ID} from {_SOURCE}.*failed to (?:store|save|put)",
+    ),
+    *_row(
+        Meaning.REDELIVERED,
+        rf"^Ignoring message {_ID} from {_SOURCE}: .*old counter",
+    ),
+    *_row(
+        Meaning.CUT_OFF,
+        r"^Closing handler queue loop in the middle of handling <message [^>]*"
+        r'from="(?P<chat>[^"]+)" id="(?P<id>[^"]+)"',
+    ),
+    *_row(
+        Meaning.PLACEHOLDER,
+        rf"^Error decrypting message {_ID} from {_SOURCE}",
+        rf"^Unavailable message {_ID} from {_SOURCE}",
+    ),
+    *_row(
+        Meaning.SUSPECTED,
+        r"^Failed to parse message: ",
+        rf"^Unhandled encrypted message \(type \S*\) from {_SOURCE}",
+        rf"^Unknown version -?\d+ in decrypted message from {_SOURCE}",
+        rf"^Error unmarshaling (?:decrypted|plaintext) message from {_SOURCE}",
+        rf"^Failed to decode armadillo message from {_SOURCE}",
+        rf"^Message decryption for {_ID} panicked",
+        r"panicked",
+        rf"^Handler for {_ID} failed",
+        r"^Closing handler queue.*<message",
+        rf"^Plaintext message from {_SOURCE}",
+        r"^Failed to (?:parse|process) sender key distribution message",
+        r"^Failed to (?:decrypt frame|decompress frame|decode node in frame)",
+        rf"^Not sending any more retry receipts for {_ID}",
+        rf"^Failed to send retry receipt for {_ID}",
+        r"^Failed to parse group notification",
+    ),
+    *_row(
+        Meaning.HARMLESS,
+        # Connections come and go; the connection's own events tell it.
+        r"^(?:Error reading from websocket|Error sending close to websocket)",
+        r"^(?:Error reconnecting after|Initial connection failed|Failed to reconnect after 515)",
+        r"^(?:Received stream end frame|Got 503 stream error|Unknown stream error)",
+        r"^(?:Failed to send keepalive|Keepalive timed out|Forcing reconnect)",
+        r"^Got \S+ connect failure|^(?:Temporary ban|Client outdated|Unknown connect failure)",
+        r"^Received connect success without pairing",
+        r"^Failed to (?:send post-connect passive IQ|get number of prekeys|refresh CAT)",
+        r"^Got unexpected websocket message type|^Received partial header",
+        # Slow or reordered, never lost: a stanza stays in the queue until it is handled.
+        r"^Closing handler queue",
+        r"^Node handling (?:took|is taking long)|^Continuing handling of",
+        r"^Handler queue is full",
+        # A receipt or ack that was not sent makes the server deliver again.
+        r"^Failed to send (?:receipt|acknowledgement)",
+        # Names, keys and settings that are no part of a message.
+        r"^No LID found for|^Failed to get LID for|^Failed to migrate signal store",
+        r"^Stored LID doesn't match|^Failed to save device after updating LID",
+        r"(?i)app state|push name|business name|verified name|verified_name|privacy|tctoken",
+        r"(?i)media_conn|media retry|presence|chat state|history sync|newsletter|mex event",
+        r"(?i)prekey|OTKs left|device list hash|device notification|blocklist|passkey|pair-device",
+        r"(?i)redacted phones|duplicate contacts|LID.?(?:PN)? mapping|NCT salt|fingerprint",
+        r"^Failed to (?:delete all (?:identities|sessions)|parse (?:<bot>|<meta>) node)",
+        r"^Got sender key distribution message in non-group chat",
+        r"clearing stored identity and retrying",
+        r"^Failed to (?:parse|handle) (?:receipt|retry receipt|client pairing props|code pair)",
+        r"^(?:Unexpected node in|Failed to parse user node).*grouped receipt",
+        r"^Dropping retry request|^Failed to create sender key distribution message to include",
+        r"^Failed to send request for unavailable message",
+        r"^(?:Error parsing group|Possibly failed to parse \S+ element in group node)",
+        r"^Failed to (?:pair device|send pair error node)|^Invalid HMAC from pair success",
+        r"^Failed to delete store after|^Set status notification|device_removed",
+        r"^Failed to store message secret key",
+    ),
+)
+
+
+def judge(text: str) -> Finding:
+    """Look a log line up in the table; the first pattern that matches decides."""
+    for pattern, meaning in _TABLE:
+        if found := pattern.search(text):
+            named = found.groupdict()
+            return Finding(
+                meaning, text, True, named.get("id"), named.get("chat"), named.get("sender")
+            )
+    return Finding(Meaning.SUSPECTED, text, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss to be written down: `detected` (this message is gone) or `suspected`."""
+
+    kind: str
+    text: str
+    chat: str | None
+    message_id: str | None
+
+
+def loss_of(finding: Finding, is_stored: Callable[[str, str], bool]) -> Loss | None:
+    """The loss that a finding stands for, or None; direct messages are not captured, so not lost.
+
+    `is_stored(chat, message_id)` is asked for what was delivered a second time (the ratchet has
+    moved on, so what is not in the store cannot be read any more) and for what was cut off.
+    """
+    chat, identity = finding.chat, finding.message_id
+    if finding.sender is not None and not (chat or "").endswith("@g.us"):
+        return None
+    match finding.meaning:
+        case Meaning.HARMLESS | Meaning.PLACEHOLDER:
+            return None
+        case Meaning.REDELIVERED | Meaning.CUT_OFF:
+            if identity is not None and chat is not None and is_stored(chat, identity):
+                return None
+            kind = "detected" if finding.meaning is Meaning.REDELIVERED else "suspected"
+            return Loss(kind, finding.text, chat, identity)
+        case Meaning.SUSPECTED | Meaning.DISK:
+            return Loss("suspected", finding.text, chat, identity)

@@ -1,0 +1,194 @@
+"""What is known of this bridge right now, gathered for the API: it judges, renders, never waits."""
+
+import asyncio
+import logging
+import os
+import time
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from bridge import health
+from bridge.api import Pairing
+from bridge.connection import Word
+from bridge.health import Facts, PublishFacts, StoreFacts
+from bridge.listening import Listening
+from bridge.membership import Membership
+from bridge.page import Chat, Heard, Line, Page, render
+from bridge.publisher import PublishStatus
+from bridge.settings import Settings
+from bridge.store import Counts, RecentGroup, RecentMessage, Store, StoreUnavailable
+from contracts.health import Part, Verdict
+from contracts.service import mask_number
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 5.0
+TURN_S = 1.0
+RECENT = 5
+_PROBE = ".writable"
+
+
+class Status:
+    """Gathers facts in the background; what the API asks is answered from memory."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listening: Listening,
+        store: Store,
+        membership: Membership,
+        publishing: PublishStatus,
+    ) -> None:
+        self._settings = settings
+        self._listening = listening
+        self._store = store
+        self._membership = membership
+        self._publishing = publishing
+        self._counts = StoreFacts(None, "not read yet", 0.0)
+        self._turned = time.monotonic()
+        self._said: dict[str, str] = {}
+
+    async def watch(self) -> None:
+        """Read the counts and try the volumes every few seconds, until cancelled."""
+        while True:
+            error: str | None = None
+            counts = None
+            try:
+                counts = await asyncio.to_thread(self._look)
+            except (StoreUnavailable, OSError) as unavailable:
+                error = str(unavailable)
+            self._counts = StoreFacts(counts if error is None else None, error, 0.0)
+            self._say_changes()
+            deadline = time.monotonic() + LOOK_S
+            while time.monotonic() < deadline:
+                self._turned = time.monotonic()
+                await asyncio.sleep(TURN_S)
+
+    def _look(self) -> Counts:
+        for volume in (self._settings.messages, self._settings.session):
+            _try_to_write(volume)
+        return self._store.counts()
+
+    def _say_changes(self) -> None:
+        """Log each part's verdict when its word changes."""
+        for part in self.health().parts:
+            if self._said.get(part.name) != part.word:
+                first = part.name not in self._said
+                self._said[part.name] = part.word
+                if part.name == "whatsapp" or (first and part.ok):
+                    continue  # the connection tells its own story
+                level = logging.INFO if part.ok else logging.WARNING
+                log.log(level, part.name, extra={"verdict": part.word, "reason": part.reason})
+
+    def facts(self) -> Facts:
+        """Everything a verdict is made of."""
+        now = time.monotonic()
+        held = self._listening.whatsapp.holds_since
+        publishing = self._publishing
+        return Facts(
+            connection=self._listening.state,
+            account=self._listening.account,
+            room=self._listening.room,
+            store=StoreFacts(
+                self._counts.counts, self._counts.error, 0.0 if held is None else now - held
+            ),
+            publishing=PublishFacts(
+                publishing.ok,
+                publishing.word,
+                publishing.reason,
+                publishing.host,
+                publishing.database,
+                publishing.pending,
+                publishing.parked,
+            ),
+            absent_from=self._membership.absent_from,
+            membership_known=self._membership.known,
+            client_alive=self._listening.whatsapp.alive,
+            client_stuck_s=self._listening.stuck_s,
+            loop_stuck_s=now - self._turned,
+        )
+
+    # --- what the API asks ----------------------------------------------------------------------
+
+    def live(self) -> Verdict:
+        """Whether the process makes progress."""
+        return health.judge_life(self.facts())
+
+    def health(self) -> Verdict:
+        """Whether a message sent now would be captured."""
+        return health.judge(self.facts())
+
+    def publish_health(self) -> Verdict:
+        """Whether what was captured reaches Postgres."""
+        return health.judge_publishing(self.facts())
+
+    def connected(self) -> bool:
+        """Whether WhatsApp is connected."""
+        return self._listening.state.connected
+
+    def pairing(self) -> Pairing:
+        """Whether a code must be scanned; `paired` also while the connection is away."""
+        state = self._listening.state
+        if state.paired:
+            return Pairing("paired", None)
+        if state.word is Word.PAIRING:
+            return Pairing("waiting", state.qr)
+        return Pairing("starting", None)
+
+    async def page(self) -> str:
+        """The page as HTML."""
+        try:
+            groups = await asyncio.to_thread(self._store.recent, RECENT)
+        except StoreUnavailable:
+            groups = ()
+        zone = self._settings.projects.timezone
+        verdict = self.health()
+        return render(
+            Page(
+                title=f"Bridge {self._settings.label}",
+                colour=_colour(verdict.parts, decided=verdict.ok),
+                status=verdict.status,
+                qr=self.pairing().qr,
+                lines=[_line(part, decisive=verdict.ok) for part in verdict.parts],
+                chats=[_chat(group, zone) for group in groups],
+                now=f"{datetime.now(UTC).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}",
+            )
+        )
+
+
+def _try_to_write(volume: Path) -> None:
+    """Write a byte to the disk; counts alone would not see a volume that became read-only."""
+    descriptor = os.open(volume / _PROBE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.pwrite(descriptor, b".", 0)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _colour(parts: tuple[Part, ...], *, decided: bool) -> str:
+    if not decided:
+        return "bad"
+    return "ok" if all(part.ok for part in parts) else "warn"
+
+
+def _line(part: Part, *, decisive: bool) -> Line:
+    colour = "ok" if part.ok else "warn" if decisive else "bad"
+    return Line(part.name, colour, part.word, part.reason)
+
+
+def _chat(group: RecentGroup, zone: tzinfo) -> Chat:
+    title = group.name or group.jid
+    project = f"{title} ({group.project})" if group.project else f"{title} (not configured)"
+    return Chat(project, [_heard(one, zone) for one in group.recent])
+
+
+def _heard(message: RecentMessage, zone: tzinfo) -> Heard:
+    at = datetime.fromtimestamp(message.sent_at_ms / 1000, zone)
+    number = mask_number(message.sender) if message.sender else "unknown"
+    who = f"{message.user_name} ({number})" if message.user_name else number
+    text = message.content or f"[{message.kind}]"
+    return Heard(
+        f"{at:%d %b %H:%M:%S}", "this stack" if message.own else who,
+        f"{text} (deleted)" if message.deleted else text,
+    )  # fmt: skip

@@ -1,0 +1,110 @@
+"""What a line of the client library's log means for the messages."""
+
+import pytest
+
+from bridge.losses import Loss, Meaning, judge, loss_of
+
+GROUP = "120363418298130331@g.us"
+SENDER = "27820000001:1@s.whatsapp.net"
+
+
+CUT_OFF = (
+    "Closing handler queue loop in the middle of handling "
+    f'<message addressing_mode="pn" from="{GROUP}" id="3EB01" notify="Ann" type="text"/>'
+)
+
+
+def _never(_chat: str, _id: str) -> bool:
+    return False
+
+
+def _always(_chat: str, _id: str) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("Failed to parse message: attribute participant not found", Meaning.SUSPECTED),
+        (f"Unhandled encrypted message (type foo) from {SENDER} in {GROUP}", Meaning.SUSPECTED),
+        (f"Unknown version 9 in decrypted message from {SENDER} in {GROUP}", Meaning.SUSPECTED),
+        (f"Error unmarshaling decrypted message from {SENDER} in {GROUP}: x", Meaning.SUSPECTED),
+        (f"Failed to decode armadillo message from {SENDER} in {GROUP}: x", Meaning.SUSPECTED),
+        ("Message decryption for 3EB01 panicked: oh\ngoroutine 1", Meaning.SUSPECTED),
+        ("Event handler panicked while handling a *events.Message: x", Meaning.SUSPECTED),
+        ("Handler for 3EB01 failed", Meaning.SUSPECTED),
+        (CUT_OFF, Meaning.CUT_OFF),
+        ("Closing handler queue loop in the middle of handling <message/>", Meaning.SUSPECTED),
+        ("Closing handler queue loop in the middle of handling <receipt/>", Meaning.HARMLESS),
+        ("Not sending any more retry receipts for 3EB01", Meaning.SUSPECTED),
+        (f"Error decrypting message 3EB01 from {SENDER} in {GROUP}: bad mac", Meaning.PLACEHOLDER),
+        (f'Unavailable message 3EB01 from {SENDER} in {GROUP} (type: "")', Meaning.PLACEHOLDER),
+        ("Handler queue is full, message ordering is no longer guaranteed", Meaning.HARMLESS),
+        ("Keepalive timed out", Meaning.HARMLESS),
+        ("Error reading from websocket: EOF", Meaning.HARMLESS),
+        ("No LID found for 27820000001@s.whatsapp.net", Meaning.HARMLESS),
+        ("Failed to save session: database or disk is full", Meaning.DISK),
+        ("Failed to put identity: database is locked (5)", Meaning.DISK),
+    ],
+)
+def test_a_known_line_has_the_meaning_of_the_table(text: str, meaning: Meaning) -> None:
+    """Every line that the sources of the client can write about messages is known."""
+    finding = judge(text)
+    assert (finding.meaning, finding.known) == (meaning, True)
+
+
+def test_a_line_that_the_table_does_not_know_is_a_suspected_loss_with_its_text() -> None:
+    """Silence is never health: a new version's new complaint is kept and counted."""
+    finding = judge("Frobnication of the stanza went sideways")
+    assert not finding.known
+    assert loss_of(finding, _always) == Loss("suspected", finding.text, None, None)
+
+
+def test_an_old_counter_with_an_unknown_id_is_a_detected_loss_that_names_the_message() -> None:
+    """The ratchet moved on and nothing was stored: this message is gone, and we know which."""
+    text = (
+        f"Ignoring message 3EB0AA from {SENDER} in {GROUP}: "
+        "received message with old counter: index: 4, count: 3"
+    )
+    assert loss_of(judge(text), _never) == Loss("detected", text, GROUP, "3EB0AA")
+
+
+def test_an_old_counter_of_a_stored_message_is_no_loss() -> None:
+    """A server that delivers twice does no harm."""
+    text = f"Ignoring message 3EB0AA from {SENDER} in {GROUP}: received message with old counter"
+    asked: list[tuple[str, str]] = []
+
+    def is_stored(chat: str, message_id: str) -> bool:
+        asked.append((chat, message_id))
+        return True
+
+    assert loss_of(judge(text), is_stored) is None
+    assert asked == [(GROUP, "3EB0AA")]
+
+
+def test_a_direct_message_is_never_a_loss_since_none_is_captured() -> None:
+    """Only groups are stored; a private chat's trouble is nobody's business."""
+    twice = f"Ignoring message 3EB0AA from {SENDER}: received message with old counter"
+    elsewhere = (
+        f"Unhandled encrypted message (type foo) from {SENDER} in 27820000009@s.whatsapp.net"
+    )
+    assert loss_of(judge(twice), _never) is None
+    assert loss_of(judge(elsewhere), _never) is None
+
+
+def test_a_stanza_that_was_cut_off_is_suspected_only_if_it_did_not_come_again() -> None:
+    """It was not acknowledged, so the server delivers it once more."""
+    assert loss_of(judge(CUT_OFF), _always) is None
+    assert loss_of(judge(CUT_OFF), _never) == Loss("suspected", CUT_OFF, GROUP, "3EB01")
+
+
+def test_an_undecryptable_message_is_no_loss_here_since_its_placeholder_is_stored() -> None:
+    """The event that follows the line is captured; counting both would count one message twice."""
+    text = f"Error decrypting message 3EB01 from {SENDER} in {GROUP}: no sender key"
+    assert loss_of(judge(text), _never) is None
+
+
+def test_a_full_disk_is_seen_even_inside_a_decryption_error() -> None:
+    """The message is acknowledged although its session could not be written: leave at once."""
+    text = f"Error decrypting message 3EB01 from {SENDER} in {GROUP}: database or disk is full"
+    assert judge(text).meaning is Meaning.DISK
