@@ -171,7 +171,7 @@ class Connection:
             self._unpaired(node)
         elif node.tag == "iq":
             await self._requested(self.device, node)
-        elif node.tag != "xmlstreamend":
+        elif node.tag != "xmlstreamend" and self.device.jid in self._server.world.devices:
             await inbound.receive(self._server.relay, self.device, node, self.send)
 
     def _unpaired(self, node: Node) -> None:

@@ -68,6 +68,11 @@ def _nothing(_: Request) -> list[Node] | None:
     return None
 
 
+def _unlink(request: Request) -> None:
+    """The client logs itself out; it deletes its session as soon as this is answered."""
+    request.relay.unlink(request.device)
+
+
 def _count(request: Request) -> list[Node]:
     left = request.world.prekeys_left(request.device)
     return [Node("count", {"value": str(left)})]
@@ -82,8 +87,7 @@ def _upload(request: Request) -> list[Node] | None:
     signed = SignedKey(key, value, signature.data if signature else b"")
     listed = request.node.child("list")
     one_time = [_key(entry) for entry in listed.all("key")] if listed else []
-    device = request.world.devices[request.device.jid]
-    request.world.add_prekeys(device, signed, one_time)
+    request.world.add_prekeys(request.device, signed, one_time)
     return None
 
 
@@ -210,6 +214,7 @@ _TABLE: dict[tuple[str, str, str], Callable[[Request], list[Node] | None]] = {
     ("encrypt", "get", "count"): _count,
     ("encrypt", "set", "registration"): _upload,
     ("encrypt", "get", "key"): _bundles,
+    ("md", "set", "remove-companion-device"): _unlink,
     ("passive", "set", "active"): _nothing,
     ("passive", "set", "passive"): _nothing,
     ("w:p", "get", ""): _nothing,

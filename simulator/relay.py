@@ -101,6 +101,7 @@ class Relay:
 
     def unlink(self, device: Device) -> None:
         """Forget a device: its keys, its prekeys and its queue."""
+        self.links.pop(device.jid, None)
         self.queues.forget(device.jid)
         self.world.remove_device(device)
 

@@ -177,7 +177,7 @@ class World:
         self, device: Device, signed: SignedKey, one_time: list[tuple[int, bytes]]
     ) -> None:
         """Keep what a client uploaded."""
-        self.devices[device.jid] = replace(device, signed=signed)
+        self.devices[device.jid] = replace(self.devices[device.jid], signed=signed)
         self.database.write(
             "update devices set signed_id = ?, signed_value = ?, signed_signature = ?"
             " where phone = ? and device = ?",
