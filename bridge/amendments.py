@@ -84,9 +84,7 @@ def _listed(who: Evidence, several: Sequence[Evidence]) -> bool:
     return any(match(who, one) is Match.SAME for one in several)
 
 
-def judge(
-    event: Event, target: Evidence, alone: bool, admins: Iterable[AdminEvidence]
-) -> Verdict:
+def judge(event: Event, target: Evidence, alone: bool, admins: Iterable[AdminEvidence]) -> Verdict:
     """Whether an amendment counts for one message.
 
     Args:
@@ -100,9 +98,9 @@ def judge(
     by_author = match(event.author, target)
     if by_author is Match.SAME:
         return Verdict.ACCEPTED
-    if event.kind is AmendmentKind.REVOKE and _means(event, target, alone):
-        if was_admin(event.author, event.sent_at, admins):
-            return Verdict.ACCEPTED
+    may_be_admins = event.kind is AmendmentKind.REVOKE and _means(event, target, alone)
+    if may_be_admins and was_admin(event.author, event.sent_at, admins):
+        return Verdict.ACCEPTED
     return Verdict.REJECTED if by_author is Match.DIFFERENT else Verdict.WAITING
 
 

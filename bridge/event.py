@@ -25,7 +25,7 @@ from bridge.text import (
 )
 
 INTERPRETER_VERSION = 1
-"""Grows whenever events are read differently; what an older version could not read is read again."""
+"""Grows whenever events are read differently; what an older one could not read is read again."""
 
 GROUP_SERVER = "g.us"
 USER_NAME_LENGTH = 100
@@ -146,7 +146,7 @@ def _label(info: neonize.MessageInfo, kept: bool) -> Label:
     chat = info.MessageSource.Chat
     if chat.Server and chat.Server != GROUP_SERVER:
         return Label(kept=False)
-    return Label(kept, _address(chat), info.ID)
+    return Label(kept, _address(chat) or None, decoded(info.ID) or None)
 
 
 def read(kind: str, payload: bytes, received_at: int) -> Interpretation | GroupFacts | None:
@@ -177,7 +177,12 @@ def read(kind: str, payload: bytes, received_at: int) -> Interpretation | GroupF
 
 
 def _message(payload: bytes) -> Interpretation | None:
-    event = neonize.Message.FromString(payload)
+    try:
+        event = neonize.Message.FromString(payload)
+    except DecodeError as problem:
+        # Of an UndecryptableMessage only the envelope is read: all else has another wire type.
+        info = neonize.UndecryptableMessage.FromString(payload).Info
+        return _copy(info, "unparsed", Rank.UNPARSED, "", error=f"DecodeError: {problem}")
     message = event.Message
     if is_key_material_only(message):
         return None

@@ -7,10 +7,11 @@ away, it only marks *withdrawn* what the message no longer says.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from contracts.projects import Project
+
 from bridge.amendments import Projected
 from bridge.merge import Evidence
 from contracts.drops import find_drops
-from contracts.projects import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,13 @@ def derive(messages: Iterable[Named], project: Project) -> dict[str, Derived]:
 def _of(message: Named, project: Project) -> Iterable[Derived]:
     projected = message.projected
     first: dict[str, int] = {}
+    named: tuple[str, ...] = ()
     for version in projected.versions:
-        for drop in find_drops(version.text, project.pattern):
+        drops = find_drops(version.text, project.pattern)
+        for drop in drops:
             first[drop] = min(first.get(drop, version.sent_at), version.sent_at)
-    if not first:
-        return
-    named = () if projected.deleted else find_drops(projected.content, project.pattern)
+        if version.text == projected.content and not projected.deleted:
+            named = drops
     for drop, sent_at in first.items():
         yield Derived(
             drop_number=drop,

@@ -45,7 +45,7 @@ NOBODY = Evidence()
 
 
 def match(one: Evidence, other: Evidence) -> Match:
-    """SAME needs something known to both and equal; anything known to both and unequal, DIFFERENT."""
+    """SAME needs something known of both and equal; anything known of both and unequal decides."""
     pairs = ((one.lid, other.lid), (one.pn, other.pn))
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
     if not known:

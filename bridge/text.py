@@ -51,6 +51,9 @@ _VISIBLE: dict[str, frozenset[str]] = {
         "ContactMessage": ("displayName",),
         "ContactsArrayMessage": ("displayName",),
         "LocationMessage": ("name", "address", "comment"),
+        "InteractiveMessage.NativeFlowMessage.NativeFlowButton": (),
+        "InteractiveResponseMessage.NativeFlowResponseMessage": (),
+        "ButtonsMessage.Button.NativeFlowInfo": (),
         "StickerMessage": (),
         "StickerPackMessage": ("caption",),
     }.items()
@@ -160,7 +163,8 @@ def _walk(message: Protobuf, reading: Reading) -> None:
     kind = message.DESCRIPTOR.full_name
     visible = _VISIBLE.get(kind, _VISIBLE_ELSEWHERE)
     if isinstance(message, Message):
-        reading.unknown.extend(unknown.field_number for unknown in UnknownFieldSet(message))
+        unknown = UnknownFieldSet(message)
+        reading.unknown.extend(unknown[index].field_number for index in range(len(unknown)))
     for descriptor, value in message.ListFields():
         if descriptor.type == FieldDescriptor.TYPE_STRING:
             if descriptor.name in visible:

@@ -54,7 +54,7 @@ READ_CHANGES = (
 """What changed since a `change_seq`; 0 reads everything."""
 
 
-class MessagesUnreadable(Exception):
+class MessagesUnreadable(Exception):  # noqa: N818 - a state of the file, not a mistake
     """The file is missing, is no messages.db, or is of a version this code must not read."""
 
 
@@ -83,18 +83,26 @@ def open_for_reading(path: Path, timeout_s: float = 5.0) -> sqlite3.Connection:
         MessagesUnreadable: with the reason.
     """
     # A path may hold characters that mean something in a URI.
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout_s)
     try:
-        identity = read_identity(connection)
-        if identity.min_compatible > SCHEMA_VERSION:
-            raise MessagesUnreadable(
-                f"{path} has schema {identity.schema_version} and needs code of at least"
-                f" {identity.min_compatible}; this code knows {SCHEMA_VERSION}"
-            )
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout_s
+        )
+    except sqlite3.Error as error:
+        raise MessagesUnreadable(f"cannot open {path}: {error}") from error
+    try:
+        _check(read_identity(connection), path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check(identity: StoreIdentity, path: Path) -> None:
+    if identity.min_compatible > SCHEMA_VERSION:
+        raise MessagesUnreadable(
+            f"{path} has schema {identity.schema_version} and needs code of at least"
+            f" {identity.min_compatible}; this code knows {SCHEMA_VERSION}"
+        )
 
 
 def read_identity(connection: sqlite3.Connection) -> StoreIdentity:

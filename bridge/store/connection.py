@@ -23,11 +23,11 @@ WAL_KEPT = 16 * 1024 * 1024
 """Bytes to which a `-wal` that once was larger is cut back."""
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, not a mistake
     """The store cannot take or give anything now (disk full, I/O error): retry, lose nothing."""
 
 
-class StoreIncompatible(Exception):
+class StoreIncompatible(Exception):  # noqa: N818 - the same
     """The file is not one this code may open; the sentence says why and what to do."""
 
 
@@ -37,7 +37,7 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except (apsw.Error, OSError) as error:
-        raise StoreUnavailable(f"{doing}: {error or type(error).__name__}") from error
+        raise StoreUnavailable(f"{doing}: {type(error).__name__}: {error}") from error
 
 
 def open_writer(volume: Path, bridge: str) -> apsw.Connection:
@@ -67,9 +67,7 @@ def open_writer(volume: Path, bridge: str) -> apsw.Connection:
 def open_reader(volume: Path) -> apsw.Connection:
     """A second connection of this process that only reads (and may checkpoint)."""
     with translated("cannot open messages.db for reading"):
-        db = apsw.Connection(
-            str(volume / DIRECTORY / FILE), flags=apsw.SQLITE_OPEN_READWRITE
-        )
+        db = apsw.Connection(str(volume / DIRECTORY / FILE), flags=apsw.SQLITE_OPEN_READWRITE)
         _prepare(db)
     return db
 
@@ -121,7 +119,7 @@ def _ensure_schema(db: apsw.Connection, path: Path, bridge: str) -> None:
         )
     if owner != bridge:
         raise StoreIncompatible(
-            f"{path} belongs to the bridge {owner!r}, not to {bridge!r}: is the wrong volume mounted?"
+            f"{path} belongs to the bridge {owner!r}, not to {bridge!r}: is another volume mounted?"
         )
     if known != identity:
         # Restored or copied: readers must not go on with the cursor of the other file.

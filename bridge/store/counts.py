@@ -102,8 +102,9 @@ class RecentGroup:
 
 def read_counts(query: Query, wal_bytes: int) -> Counts:
     """Count everything in one read."""
-    ((*numbers, store_id),) = query(_COUNTS)
-    return Counts(*numbers, store_id, wal_bytes)
+    (row,) = query(_COUNTS)
+    values = (*row, wal_bytes)
+    return Counts(*values)
 
 
 def read_recent(query: Query, limit: int) -> tuple[RecentGroup, ...]:
@@ -121,6 +122,9 @@ def read_recent(query: Query, limit: int) -> tuple[RecentGroup, ...]:
     )  # fmt: skip
 
 
-def _recent(*row: Any) -> RecentMessage:  # noqa: ANN401 - SQL values
-    *head, deleted, own, drops = row
-    return RecentMessage(*head, bool(deleted), bool(own), tuple((drops or "").split()))
+def _recent(
+    *row: Any,  # noqa: ANN401 - SQL values
+) -> RecentMessage:
+    *plain, deleted, own, drops = row
+    values = (*plain, bool(deleted), bool(own), tuple((drops or "").split()))
+    return RecentMessage(*values)

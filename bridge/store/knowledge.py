@@ -6,11 +6,12 @@ transactions. All functions run inside a transaction of their caller.
 
 from collections.abc import Iterable
 
+from contracts.projects import Projects
+
 from bridge.event import GroupFacts
 from bridge.merge import Evidence
 from bridge.store.projection import encode_admins
 from bridge.store.transaction import Writer
-from contracts.projects import Projects
 
 
 def learn_pair(writer: Writer, lid: str, pn: str, source: str, now: int) -> bool:
@@ -113,5 +114,9 @@ def rules(writer: Writer, projects: Projects) -> int:
         writer.execute("DELETE FROM rules WHERE chat = ?", chat)
     changed = [chat for chat, wanted in now.items() if before.get(chat) != wanted]
     for chat in changed:
-        writer.execute("INSERT OR REPLACE INTO rules VALUES (?, ?, ?, '')", chat, *now[chat])
+        stored = writer.execute("SELECT 1 FROM message WHERE chat = ? LIMIT 1", chat)
+        writer.execute(
+            "INSERT OR REPLACE INTO rules VALUES (?, ?, ?, ?)",
+            chat, *now[chat], "" if stored else None,
+        )  # fmt: skip
     return len(changed)

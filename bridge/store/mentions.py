@@ -12,9 +12,9 @@ NO_MENTION = 2
 _COLUMNS = (
     "project, rules_hash, sent_at, author_lid, author_pn, user_name, withdrawn, as_of, as_of_id"
 )
-_EXISTING = f"SELECT drop_number, {_COLUMNS} FROM mention WHERE chat = ? AND id = ?"
+_EXISTING = f"SELECT drop_number, {_COLUMNS} FROM mention WHERE chat = ? AND id = ?"  # noqa: S608 - constants
 _WRITE = (
-    f"INSERT OR REPLACE INTO mention (drop_number, chat, id, change_seq, {_COLUMNS})"
+    f"INSERT OR REPLACE INTO mention (drop_number, chat, id, change_seq, {_COLUMNS})"  # noqa: S608 - constants
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 

@@ -63,7 +63,7 @@ class Outbox:
         rows = self.query(_PENDING, database_id, limit)
         while len(rows) < limit and self._fill(database_id):
             rows = self.query(_PENDING, database_id, limit)
-        return [(change_seq, self._mention(*row)) for change_seq, *row in rows]
+        return [(row[0], self._mention(row[1:])) for row in rows]
 
     def delivered(self, database_id: str, done: Iterable[tuple[int, Mention]]) -> None:
         """Mark what the database has; a mention that changed meanwhile stays pending."""
@@ -71,9 +71,7 @@ class Outbox:
         for start in range(0, len(several), 100):
             with self.writer.transaction("cannot mark what was published"):
                 for change_seq, mention in several[start : start + 100]:
-                    self.writer.execute(
-                        _DELIVERED, database_id, *_key(mention), change_seq
-                    )
+                    self.writer.execute(_DELIVERED, database_id, *_key(mention), change_seq)
 
     def park(self, database_id: str, change_seq: int, mention: Mention, error: str) -> None:
         """Put aside what the database refuses for what it is; a change of it tries again."""
@@ -127,20 +125,10 @@ class Outbox:
             )
         return True
 
-    def _mention(
-        self,
-        drop_number: str,
-        chat: str,
-        id_: str,
-        project: str,
-        sent_at: int,
-        lid: str | None,
-        pn: str | None,
-        user_name: str | None,
-        withdrawn: int,
-        as_of: int,
-        as_of_id: str,
-    ) -> Mention:
+    def _mention(self, row: tuple[Any, ...]) -> Mention:
+        drop_number, chat, id_, project, sent_at, lid, pn, user_name, withdrawn, as_of, as_of_id = (
+            row
+        )
         moment = _moment(sent_at)
         return Mention(
             drop_number=drop_number,
@@ -164,9 +152,7 @@ class Outbox:
         if sent_at / 1000 < self.clock() - projects.horizon_days * 86_400:
             return True
         project = projects.by_group(chat)
-        return (
-            project is not None and project.starts_at is not None and moment < project.starts_at
-        )
+        return project is not None and project.starts_at is not None and moment < project.starts_at
 
 
 def _key(mention: Mention) -> tuple[str, str, str]:

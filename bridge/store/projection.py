@@ -19,6 +19,8 @@ from bridge.amendments import (
     Verdict,
     judge,
     overall,
+)
+from bridge.amendments import (
     project as apply_amendments,
 )
 from bridge.event import AmendmentKind, GroupFacts, Interpretation, read
@@ -35,13 +37,13 @@ _COLUMNS = (
     " edited_at, filename, url, media_key, file_sha256, file_enc_sha256, file_length, received_at,"
     " live, superseded_by"
 )
-_ROWS = f"SELECT n, {_COLUMNS} FROM message WHERE chat = ? AND id = ?"
+_ROWS = f"SELECT n, {_COLUMNS} FROM message WHERE chat = ? AND id = ?"  # noqa: S608 - constants
 _INSERT = (
-    f"INSERT INTO message (chat, id, n, change_seq, {_COLUMNS})"
+    f"INSERT INTO message (chat, id, n, change_seq, {_COLUMNS})"  # noqa: S608 - constants
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE = (
-    f"UPDATE message SET (change_seq, {_COLUMNS})"
+    f"UPDATE message SET (change_seq, {_COLUMNS})"  # noqa: S608 - constants
     " = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " WHERE chat = ? AND id = ? AND n = ?"
 )

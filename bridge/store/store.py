@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import apsw
+from contracts.projects import Projects
 
 from bridge.event import INTERPRETER_VERSION, Interpretation, label, read
 from bridge.store import knowledge
@@ -18,13 +19,12 @@ from bridge.store.outbox import Outbox, OutboxCounts
 from bridge.store.transaction import Writer
 from contracts.ledger import Mention
 from contracts.messages import DIRECTORY, FILE
-from contracts.projects import Projects
 
-CHECKPOINT_AT = 4 * 1024 * 1024
-"""Bytes of `-wal` from which its pages are copied into the file, beside the writer."""
+CHECKPOINT_AT = 1_000
+"""Pages of 4 KiB in the `-wal` from which they are copied into the file, beside the writer."""
 
-TRUNCATE_AT = 16 * 1024 * 1024
-"""Bytes from which the writer waits for the copying, so that the `-wal` begins anew."""
+TRUNCATE_AT = 4_000
+"""Pages from which the writer waits for the copying, so that the `-wal` begins anew."""
 
 _CAPTURE = (
     "INSERT INTO event (kind, payload, received_at, live, chat, id) VALUES (?, ?, ?, ?, ?, ?)"
@@ -38,9 +38,7 @@ class Store:
     publisher ever delays capture.
     """
 
-    def __init__(
-        self, volume: Path, bridge: str, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, volume: Path, bridge: str, clock: Callable[[], float] = time.time) -> None:
         """Open or create `<volume>/current/messages.db`.
 
         Raises:
@@ -103,7 +101,11 @@ class Store:
         self.on_captured()
 
     def record_loss(
-        self, kind: str, text: str, chat: str | None = None, id: str | None = None  # noqa: A002
+        self,
+        kind: str,
+        text: str,
+        chat: str | None = None,
+        id: str | None = None,  # noqa: A002
     ) -> None:
         """Keep a suspected or `detected` loss; it stops counting when its message arrives."""
         with self._writer.transaction("cannot record a loss"):
@@ -201,17 +203,12 @@ class Store:
 
     def checkpoint(self) -> None:
         """Keep the `-wal` bounded; called between interpretations, never by capture."""
-        size = self.wal_bytes()
-        if size < CHECKPOINT_AT:
+        if self._writer.wal_pages < CHECKPOINT_AT:
             return
         with translated("cannot checkpoint"), self._reading:
             self._reader.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        if size >= TRUNCATE_AT:
-            with self._writer.lock, translated("cannot checkpoint"):
-                try:
-                    self._writer.db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-                except apsw.BusyError:
-                    pass  # a reader is in the way; wal_bytes says so if it stays
+        if self._writer.wal_pages >= TRUNCATE_AT:
+            self._writer.truncate_wal()
 
     def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL values
         with self._reading, translated("cannot read messages.db"):

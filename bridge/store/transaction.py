@@ -7,10 +7,10 @@ from threading import Event, Lock
 from typing import Any
 
 import apsw
+from contracts.projects import Projects
 
 from bridge.merge import Evidence, resolve
-from bridge.store.connection import translated
-from contracts.projects import Projects
+from bridge.store.connection import BUSY_MS, translated
 
 
 @dataclass(slots=True)
@@ -57,7 +57,14 @@ class Writer:
         self._captured = Event()
         self.known = Knowledge()
         self.projects: Projects | None = None
+        self.wal_pages = 0
+        """Pages in the `-wal` after the last commit; its file stays as large as it ever was."""
+        db.set_wal_hook(self._committed)
         self.known.load(db)
+
+    def _committed(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        self.wal_pages = pages
+        return apsw.SQLITE_OK
 
     def execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL values
         """Run one statement of the current transaction."""
@@ -67,6 +74,18 @@ class Writer:
         """The number of this change; gapless only inside the file, growing always."""
         self.known.seq += 1
         return self.known.seq
+
+    def truncate_wal(self) -> None:
+        """Copy the rest of the `-wal` into the file and empty it, unless a reader is in the way."""
+        with self.lock, translated("cannot checkpoint"):
+            self.db.set_busy_timeout(0)  # capture must not wait for a reader
+            try:
+                self.db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                self.wal_pages = 0
+            except apsw.BusyError:
+                pass  # the size of the file shows it if the reader stays
+            finally:
+                self.db.set_busy_timeout(BUSY_MS)
 
     def reload(self) -> None:
         """Take what is known from the tables again, after part of a transaction was undone."""
