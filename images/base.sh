@@ -43,6 +43,7 @@ refuse() {
 }
 
 build_debian() {
+  [[ $(id -u) == 0 && -f /etc/debian_version ]] || refuse "$1"
   echo "Base images: built from Debian's packages, as no registry answers: $1"
   if ! command -v debootstrap >/dev/null; then
     if [[ ${CI:-} != true ]]; then
@@ -81,10 +82,8 @@ case $here in
     elif reason=$(pull "$python" && pull "$postgres"); then
       echo "Base images: the public ones, from the registry."
       echo public >"$memory"
-    elif [[ $(id -u) == 0 && -f /etc/debian_version ]]; then
-      build_debian "$reason"
     else
-      refuse "$reason"
+      build_debian "$reason"
     fi
     ;;
 esac

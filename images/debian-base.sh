@@ -20,7 +20,15 @@ readonly security=${mirror%/}-security
 # Outside the checkout: the tree holds device nodes and files of root.
 tree=$(mktemp -d --tmpdir twinbridge-base.XXXXXX)
 readonly tree
-trap 'rm -rf --one-file-system "$tree"' EXIT
+# In memory where there is enough of it: dpkg waits for the disk after each of its files.
+if (($(awk '$1 == "MemAvailable:" {print $2}' /proc/meminfo) > 2000000)); then
+  mount -t tmpfs -o size=1g,mode=755 twinbridge-base "$tree" 2>/dev/null || true
+fi
+remove_tree() {
+  umount "$tree" 2>/dev/null || true
+  rm -rf --one-file-system "$tree"
+}
+trap remove_tree EXIT
 
 chmod 755 "$tree"
 if ! debootstrap --variant=minbase \
