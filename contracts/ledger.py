@@ -18,7 +18,7 @@ MAX_BATCH = 500
 """Mentions in one call; more only makes the locks last longer."""
 
 USER_NAME_LENGTH = 100
-"""Characters of a push name that reach a review. The name is for display, so a longer one is cut."""
+"""Characters of a push name that reach a review: it is for display, so a longer one is cut."""
 
 READ_SCHEMA = "SELECT version, min_compatible FROM public.schema"
 """One row of two integers; the table is missing before the first migration."""

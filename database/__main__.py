@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 it failed, 78 the configuration is wrong.
 
 import argparse
 import logging
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -43,7 +42,7 @@ def migrate_when_reachable(settings: Settings) -> None:
         try:
             _migrate(settings, projects)
         except (psycopg.OperationalError, OSError) as error:
-            wait = min(LONGEST_WAIT_S, 0.5 * 2**min(attempt, 10)) * random.uniform(0.7, 1)  # noqa: S311
+            wait = min(LONGEST_WAIT_S, 0.5 * 2 ** min(attempt, 10))
             log.warning(
                 "Postgres cannot be used yet",
                 extra={"reason": str(error).strip(), "again_in_s": round(wait, 1)},
@@ -78,7 +77,8 @@ def show_status(settings: Settings) -> None:
     with connect(address) as connection:
         print(f"database   {address.database} at {address.host}")
         for name, statement in (("schema", READ_SCHEMA), ("identity", READ_DATABASE_ID)):
-            print(f"{name:<10} {' '.join(str(v) for v in connection.execute(statement).fetchone() or ())}")
+            row = connection.execute(statement).fetchone() or ()
+            print(f"{name:<10} {' '.join(str(value) for value in row)}")
         for project, held, first, last in connection.execute(HELD):
             print(f"held back  {held} of {project}, {first} to {last}")
 

@@ -1,0 +1,309 @@
+"""Bring every pending mention to Postgres: at once when it can be, for as long as it takes.
+
+Whatever happens here, capturing goes on: errors end in `PublishStatus` and the log, never in the
+bridge's other tasks, and nothing is forgotten before Postgres has committed it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import asyncpg
+
+from bridge.database import Database, OwnNumber, SchemaMismatchError, connected, read_address
+from bridge.errors import Diagnosis, Remedy, diagnose
+from contracts.ledger import MAX_BATCH, Mention
+
+log = logging.getLogger(__name__)
+
+Pending = tuple[int, Mention]
+"""A mention with the outbox mark to give back."""
+
+ALL_AT_FAULT = 10
+"""A batch of at least so many, every one refused: then the database is at fault, not the rows."""
+
+
+class Counts(Protocol):
+    """How far publishing to one database is behind."""
+
+    @property
+    def pending(self) -> int: ...  # noqa: D102 - as it says
+    @property
+    def parked(self) -> int: ...  # noqa: D102 - as it says
+    @property
+    def oldest_pending_s(self) -> float: ...  # noqa: D102 - as it says
+
+
+class Outbox(Protocol):
+    """What of the store is used here; every call blocks on SQLite and runs in a thread."""
+
+    def pending_mentions(self, database_id: str, limit: int) -> Sequence[Pending]:
+        """The oldest mentions this database has not got."""
+
+    def mark_published(self, database_id: str, done: Iterable[Pending]) -> None:
+        """Forget them for this database, unless they changed meanwhile."""
+
+    def park(self, database_id: str, change_seq: int, mention: Mention, error: str) -> None:
+        """Put a refused mention aside with the error."""
+
+    def unpark(self, database_id: str) -> None:
+        """Make parked mentions pending again."""
+
+    def outbox(self, database_id: str | None) -> Counts:
+        """Count what waits."""
+
+    def set_own_numbers(self, numbers: Iterable[str]) -> bool:
+        """Know all numbers that are ours, phone and LID digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds; tests shorten them."""
+
+    first_retry_s: float = 0.5
+    longest_retry_s: float = 15.0
+    longest_hold_s: float = 60.0
+    look_around_s: float = 20.0
+    """Without news: is the database still there, still the same one, and the schema ours?"""
+    unpark_s: float = 3600.0
+
+
+@dataclass(slots=True)
+class PublishStatus:
+    """What health shows of publishing; only the publisher writes it, on the event loop."""
+
+    word: str = "starting"
+    """starting, current, parked, unreachable (will pass) or refused (somebody has to act)."""
+    reason: str = "not connected yet"
+    host: str = "unknown"
+    database: str = "unknown"
+    database_id: str | None = None
+    pending: int = 0
+    parked: int = 0
+    oldest_pending_s: float = 0.0
+    new: int = field(default=0)
+    """Mentions since the start that nobody had recorded before this bridge."""
+    known: int = field(default=0)
+    """Mentions since the start that the ledger had already: the other bridge was first."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether a mention made now would reach Postgres."""
+        return self.word in {"current", "parked"}
+
+
+class _DatabaseAtFaultError(Exception):
+    """Every row of a large batch was refused; carries what the first one got."""
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(diagnosis.reason)
+        self.diagnosis = diagnosis
+
+
+class _MovedError(Exception):
+    """The URL names another place now."""
+
+
+async def publish(
+    outbox: Outbox,
+    source: Callable[[], str],
+    wake: asyncio.Event,
+    status: PublishStatus,
+    *,
+    bridge: str,
+    own: Callable[[], OwnNumber | None],
+    pace: Pace | None = None,
+) -> None:
+    """Publish for ever; cancelled from outside. `source` gives the URL, at each connection.
+
+    `own` gives the account we are logged in as, or None before that. `wake` is set whenever
+    something may be pending or `own` has changed.
+    """
+    await _Publisher(outbox, source, wake, status, bridge, own, pace or Pace()).run()
+
+
+class _Publisher:
+    def __init__(
+        self,
+        outbox: Outbox,
+        source: Callable[[], str],
+        wake: asyncio.Event,
+        status: PublishStatus,
+        bridge: str,
+        own: Callable[[], OwnNumber | None],
+        pace: Pace,
+    ) -> None:
+        self.outbox = outbox
+        self.source = source
+        self.wake = wake
+        self.status = status
+        self.bridge = bridge
+        self.own = own
+        self.pace = pace
+        self.failures = 0
+        self.limit = MAX_BATCH
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._connect_and_serve()
+            except _MovedError:
+                log.info("the database URL has changed", extra={"bridge": self.bridge})
+            except Exception as error:  # noqa: BLE001 - supervises: publishing never ends capture
+                await self._wait_after(error)
+
+    async def _connect_and_serve(self) -> None:
+        url = await asyncio.to_thread(self.source)
+        address = read_address(lambda: url)
+        self.status.host, self.status.database = address.host, address.database
+        async with connected(address, self.bridge) as database:
+            registered: OwnNumber | None = None
+            known_id: str | None = None
+            unparked_at = 0.0
+            loop = asyncio.get_running_loop()
+            while True:
+                self.wake.clear()
+                database_id = await database.identity()
+                registered = await self._register(database, registered)
+                if database_id != known_id or loop.time() - unparked_at > self.pace.unpark_s:
+                    await self._meet(database, database_id)
+                    known_id, unparked_at = database_id, loop.time()
+                await self._drain(database, database_id)
+                await self._now_current(database_id)
+                try:
+                    await asyncio.wait_for(self.wake.wait(), self.pace.look_around_s)
+                except TimeoutError:
+                    if await asyncio.to_thread(self.source) != url:
+                        raise _MovedError from None
+
+    async def _register(
+        self, database: Database, registered: OwnNumber | None
+    ) -> OwnNumber | None:
+        """Before anything is published, everybody knows that this number is ours."""
+        number = self.own()
+        if number is not None and number != registered:
+            await database.register(number)
+            return number
+        return registered
+
+    async def _meet(self, database: Database, database_id: str) -> None:
+        numbers = await database.own_numbers()
+        digits = {d for number in numbers for d in (number.pn, number.lid) if d}
+        await asyncio.to_thread(self.outbox.set_own_numbers, digits)
+        await asyncio.to_thread(self.outbox.unpark, database_id)
+        self.status.database_id = database_id
+
+    async def _drain(self, database: Database, database_id: str) -> None:
+        while True:
+            rows = await asyncio.to_thread(self.outbox.pending_mentions, database_id, self.limit)
+            if not rows:
+                return
+            try:
+                refused = await self._deliver(database, database_id, rows)
+            except (TimeoutError, asyncpg.QueryCanceledError):
+                # Half the rows take half the time; a batch that never fits must not stay for ever.
+                self.limit = max(1, self.limit // 2)
+                raise
+            self.limit = min(MAX_BATCH, self.limit * 2)
+            await self._park(database_id, rows, refused)
+
+    async def _deliver(
+        self, database: Database, database_id: str, rows: Sequence[Pending]
+    ) -> list[tuple[Pending, Diagnosis]]:
+        """Record and mark; a refused batch is halved until only the refused rows remain."""
+        try:
+            recorded = await database.record([mention for _, mention in rows])
+        except Exception as error:
+            diagnosis = diagnose(error)
+            if diagnosis.remedy is not Remedy.BISECT:
+                raise
+            if len(rows) == 1:
+                return [(rows[0], diagnosis)]
+            ordered = sorted(rows, key=lambda row: row[1].key)
+            middle = len(ordered) // 2
+            refused = await self._deliver(database, database_id, ordered[:middle])
+            return refused + await self._deliver(database, database_id, ordered[middle:])
+        self.status.new += recorded.new
+        self.status.known += recorded.known
+        await asyncio.to_thread(self.outbox.mark_published, database_id, rows)
+        return []
+
+    async def _park(
+        self, database_id: str, rows: Sequence[Pending], refused: list[tuple[Pending, Diagnosis]]
+    ) -> None:
+        if len(refused) == len(rows) >= ALL_AT_FAULT:
+            raise _DatabaseAtFaultError(refused[0][1])
+        for (change_seq, mention), diagnosis in refused:
+            log.error(
+                "mention parked",
+                extra={
+                    "bridge": self.bridge,
+                    "project": mention.project,
+                    "drop": mention.drop_number,
+                    "message_id": mention.message_id,
+                    "reason": diagnosis.reason,
+                },
+            )
+            await asyncio.to_thread(
+                self.outbox.park, database_id, change_seq, mention, diagnosis.reason
+            )
+
+    async def _now_current(self, database_id: str) -> None:
+        await self._count(database_id)
+        self.failures = 0
+        if self.status.parked:
+            self._say("parked", f"{self.status.parked} mentions are refused by the database")
+        else:
+            self._say("current", "everything heard is published")
+
+    async def _wait_after(self, error: Exception) -> None:
+        diagnosis = _diagnose(error)
+        held = diagnosis.remedy is Remedy.HOLD
+        longest = self.pace.longest_hold_s if held else self.pace.longest_retry_s
+        delay = min(longest, self.pace.first_retry_s * 2 ** min(self.failures, 16))
+        self.failures += 1
+        try:
+            await self._count(self.status.database_id)
+        except Exception as unreadable:  # noqa: BLE001 - supervises: the store may be the trouble
+            diagnosis = replace(diagnosis, reason=f"{diagnosis.reason}; and {unreadable}")
+        self._say("refused" if held else "unreachable", diagnosis.reason, loud=held)
+        await asyncio.sleep(delay * random.uniform(0.7, 1))  # noqa: S311 - spreads retries
+
+    async def _count(self, database_id: str | None) -> None:
+        counts = await asyncio.to_thread(self.outbox.outbox, database_id)
+        self.status.pending = counts.pending
+        self.status.parked = counts.parked
+        self.status.oldest_pending_s = counts.oldest_pending_s
+
+    def _say(self, word: str, reason: str, loud: bool = False) -> None:
+        """Change the verdict; a change is logged once, a loud one every time."""
+        changed = (word, reason) != (self.status.word, self.status.reason)
+        self.status.word, self.status.reason = word, reason
+        if changed or loud:
+            log.log(
+                logging.INFO if word == "current" else logging.ERROR,
+                "publishing",
+                extra={
+                    "bridge": self.bridge,
+                    "verdict": word,
+                    "reason": reason,
+                    "host": self.status.host,
+                    "database": self.status.database,
+                    "pending": self.status.pending,
+                },
+            )
+
+
+def _diagnose(error: Exception) -> Diagnosis:
+    if isinstance(error, _DatabaseAtFaultError):
+        return Diagnosis(Remedy.HOLD, f"every mention is refused: {error}")
+    if isinstance(error, SchemaMismatchError | ValueError):
+        return Diagnosis(Remedy.HOLD, str(error))
+    diagnosis = diagnose(error)
+    if diagnosis.remedy is Remedy.BISECT:
+        # What bisecting is for was handled before; elsewhere such an error is nobody's row.
+        return replace(diagnosis, remedy=Remedy.HOLD)
+    return diagnosis
