@@ -11,7 +11,7 @@ set -euo pipefail
 readonly engine_wanted=20.10 compose_wanted=2.20 python_wanted=3.11 uv_version=0.13.9
 readonly plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
 missing=() # what, in words
-packages=() # of this Debian
+packages=() # of this Debian; a|b is the first it has, and a| is a or nothing
 newer=() # of the Debian that first had Compose v2 and buildx: suite trixie
 
 at_least() { # at_least WANTED FOUND
@@ -28,7 +28,7 @@ look_for_engine() {
   local found
   if ! command -v docker >/dev/null; then
     missing+=("Docker engine >= $engine_wanted (no docker command)")
-    packages+=(docker.io)
+    packages+=(docker.io "docker-cli|")
   fi
   found=$(number "$(docker compose version 2>/dev/null || true)")
   if ! at_least "$compose_wanted" "${found:-0}"; then
@@ -55,7 +55,7 @@ look_for_python() {
   # neonize's client, which the tests run on this machine too, asks it for the type of a file.
   if [[ $(uname) == Linux && $(PATH=$PATH:/sbin ldconfig -p) != *libmagic.so.1* ]]; then
     missing+=("libmagic (libmagic.so.1)")
-    packages+=(libmagic1)
+    packages+=("libmagic1t64|libmagic1")
   fi
 }
 
@@ -103,15 +103,26 @@ unpack_newer() {
   rm -rf "$work"
 }
 
+install_packages() {
+  local entry name chosen=()
+  apt-get update -qq
+  for entry in "$@"; do
+    for name in ${entry//|/ }; do
+      if apt-cache show "$name" >/dev/null 2>&1; then
+        chosen+=("$name")
+        break
+      fi
+    done
+  done
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${chosen[@]}" \
+    >/dev/null
+}
+
 install_missing() {
   ((${#missing[@]})) || return 0
-  if ((${#packages[@]})); then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      "${packages[@]}" >/dev/null
-  fi
-  ((${#newer[@]})) && unpack_newer "${newer[@]}"
-  echo "Installed: ${packages[*]} ${newer[*]}"
+  ((${#packages[@]} == 0)) || install_packages "${packages[@]}"
+  ((${#newer[@]} == 0)) || unpack_newer "${newer[@]}"
+  echo "Installed: ${packages[*]%|*} ${newer[*]}"
 }
 
 answer_of_engine() { docker version --format '{{.Server.Version}}' 2>&1; }
@@ -141,6 +152,10 @@ provide_uv() {
   command -v uv >/dev/null && return 0
   [[ -x .local/uv/bin/uv && $(.local/uv/bin/uv --version) == *" $uv_version"* ]] && return 0
   python3 -m venv .local/uv
+  # An older pip brings its own authorities, and would not know those of this machine.
+  if [[ -z ${PIP_CERT:-} && -f /etc/ssl/certs/ca-certificates.crt ]]; then
+    export PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+  fi
   .local/uv/bin/pip install -q --disable-pip-version-check "uv==$uv_version"
 }
 

@@ -20,6 +20,7 @@ value_of() {
 
 run_scripts() {
   local script
+  # shellcheck disable=SC1090
   for script in /docker-entrypoint-initdb.d/*; do
     case $script in
       *.sh) if [[ -x $script ]]; then "$script"; else . "$script"; fi ;;
