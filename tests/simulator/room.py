@@ -42,14 +42,16 @@ class Client:
             *("--env", "PYTHONPATH=/client", BRIDGE),
             *("python", "-u", "/simulator/launch.py", "client", "/session/bare.db"),
         ]
-        self._process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(room.logs / f"{name}.log").open("ab"),
-            text=True,
-        )
-        threading.Thread(target=self._read, daemon=True).start()
+        with (room.logs / f"{name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -107,6 +109,7 @@ class Client:
         """As a power cut would; returns when the container is gone."""
         docker("kill", self.name, check=False)
         self._process.wait(timeout=PATIENCE_SECONDS)
+        self._reader.join(timeout=PATIENCE_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
