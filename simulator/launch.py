@@ -91,4 +91,7 @@ def _replace_root_key() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LaunchError as error:
+        sys.exit(f"launch: {error}")

@@ -104,6 +104,19 @@ async def test_the_ledger_row_is_durable_before_the_first_byte_leaves(scene: Sce
         assert all(link.durable)
 
 
+async def test_a_login_before_the_commit_gets_the_message_once(scene: Scene) -> None:
+    """A queue that is asked for between writing and commit holds nothing that is not durable."""
+    await scene.populate()
+    device = scene.devices[0]
+    writing = asyncio.create_task(scene.write("id0"))
+    await asyncio.sleep(0)
+    assert scene.relay.queues.size(device) == 1
+    assert scene.relay.backlog(device) == []
+    link = scene.connect(device)
+    await writing
+    assert link.sent == ["id0"]
+
+
 async def test_rows_are_numbered_in_the_order_of_writing(scene: Scene) -> None:
     """The ledger counts from 1 without gaps, and `after` continues where a reader stopped."""
     await scene.populate()
