@@ -1,3 +1,4 @@
+# noqa: INP001 - a script that its image runs by path, no module of a package
 """Draws the secrets that no person has to choose, once, into the volume `secrets`.
 
 Run by the one-shot service `volumes-secrets`. What exists is kept: a password that changed would
