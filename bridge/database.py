@@ -22,8 +22,6 @@ from contracts.ledger import (
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5.0
-COMMAND_TIMEOUT_S = 10.0
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 10, 5, 3
 
 
@@ -110,12 +108,17 @@ def read_address(source: Callable[[], str]) -> DatabaseAddress:
 
 
 @asynccontextmanager
-async def connected(address: DatabaseAddress, bridge: str) -> AsyncIterator[Database]:
-    """Connect, and leave within seconds whatever has become of the connection."""
+async def connected(
+    address: DatabaseAddress, bridge: str, connect_s: float, command_s: float
+) -> AsyncIterator[Database]:
+    """Connect, and leave at once whatever has become of the connection.
+
+    Without its own time limits a call would wait for ever on a Postgres that is paused.
+    """
     connection = await asyncpg.connect(
         address.url,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=COMMAND_TIMEOUT_S,
+        timeout=connect_s,
+        command_timeout=command_s,
         statement_cache_size=0,  # a pooler may run the next statement on another server
         server_settings={"application_name": f"twinbridge-{bridge}"},
     )

@@ -15,6 +15,7 @@ import asyncpg
 
 from bridge.database import Database, OwnNumber, SchemaMismatchError, connected, read_address
 from bridge.errors import Diagnosis, Remedy, diagnose
+from bridge.store import StoreUnavailable
 from contracts.ledger import MAX_BATCH, Mention
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class Outbox(Protocol):
 class Pace:
     """Seconds; tests shorten them."""
 
+    connect_s: float = 5.0
+    command_s: float = 10.0
     first_retry_s: float = 0.5
     longest_retry_s: float = 15.0
     longest_hold_s: float = 60.0
@@ -84,6 +87,8 @@ class PublishStatus:
     pending: int = 0
     parked: int = 0
     oldest_pending_s: float = 0.0
+    own_numbers: frozenset[OwnNumber] = frozenset()
+    """Every number of ours that Postgres knows, whichever bridge registered it."""
     new: int = field(default=0)
     """Mentions since the start that nobody had recorded before this bridge."""
     known: int = field(default=0)
@@ -159,22 +164,26 @@ class _Publisher:
         url = await asyncio.to_thread(self.source)
         address = read_address(lambda: url)
         self.status.host, self.status.database = address.host, address.database
-        async with connected(address, self.bridge) as database:
+        reach = connected(address, self.bridge, self.pace.connect_s, self.pace.command_s)
+        async with reach as database:
             registered: OwnNumber | None = None
-            known_id: str | None = None
+            unparked_id: str | None = None
             unparked_at = 0.0
             loop = asyncio.get_running_loop()
             while True:
                 self.wake.clear()
                 database_id = await database.identity()
+                self.status.database_id = database_id
                 registered = await self._register(database, registered)
-                if database_id != known_id or loop.time() - unparked_at > self.pace.unpark_s:
-                    await self._meet(database, database_id)
-                    known_id, unparked_at = database_id, loop.time()
+                await self._learn_own_numbers(database)
+                if database_id != unparked_id or loop.time() - unparked_at > self.pace.unpark_s:
+                    await asyncio.to_thread(self.outbox.unpark, database_id)
+                    unparked_id, unparked_at = database_id, loop.time()
                 await self._drain(database, database_id)
                 await self._now_current(database_id)
                 try:
-                    await asyncio.wait_for(self.wake.wait(), self.pace.look_around_s)
+                    async with asyncio.timeout(self.pace.look_around_s):
+                        await self.wake.wait()
                 except TimeoutError:
                     if await asyncio.to_thread(self.source) != url:
                         raise _MovedError from None
@@ -189,12 +198,13 @@ class _Publisher:
             return number
         return registered
 
-    async def _meet(self, database: Database, database_id: str) -> None:
+    async def _learn_own_numbers(self, database: Database) -> None:
         numbers = await database.own_numbers()
+        if numbers == self.status.own_numbers:
+            return
         digits = {d for number in numbers for d in (number.pn, number.lid) if d}
         await asyncio.to_thread(self.outbox.set_own_numbers, digits)
-        await asyncio.to_thread(self.outbox.unpark, database_id)
-        self.status.database_id = database_id
+        self.status.own_numbers = numbers
 
     async def _drain(self, database: Database, database_id: str) -> None:
         while True:
@@ -255,7 +265,9 @@ class _Publisher:
         await self._count(database_id)
         self.failures = 0
         if self.status.parked:
-            self._say("parked", f"{self.status.parked} mentions are refused by the database")
+            one = self.status.parked == 1
+            refused = "1 mention is" if one else f"{self.status.parked} mentions are"
+            self._say("parked", f"{refused} refused by the database, the log says why")
         else:
             self._say("current", "everything heard is published")
 
@@ -300,6 +312,8 @@ class _Publisher:
 def _diagnose(error: Exception) -> Diagnosis:
     if isinstance(error, _DatabaseAtFaultError):
         return Diagnosis(Remedy.HOLD, f"every mention is refused: {error}")
+    if isinstance(error, StoreUnavailable):
+        return Diagnosis(Remedy.RETRY, f"messages.db: {error}")
     if isinstance(error, SchemaMismatchError | ValueError):
         return Diagnosis(Remedy.HOLD, str(error))
     diagnosis = diagnose(error)
