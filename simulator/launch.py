@@ -22,7 +22,7 @@ _READY = "TWINBRIDGE_TRUST_ROOT"
 
 
 class LaunchError(Exception):
-    """The client cannot be made to trust the simulator, or would meet the real WhatsApp."""
+    """The client cannot be made to trust the simulator, or there is none."""
 
 
 def main() -> None:
@@ -45,29 +45,33 @@ def main() -> None:
 
 
 def _await_simulator(certificate: Path) -> None:
-    """Wait until the certificate is there and the server listens; refuse the real WhatsApp."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    reason = ""
-    while time.monotonic() < deadline:
-        reason = _unready(certificate)
-        if not reason:
-            return
+    """Wait until the certificate is there and the server listens."""
+    patience = float(os.environ.get("SIMULATOR_PATIENCE_SECONDS", PATIENCE_SECONDS))
+    deadline = time.monotonic() + patience
+    while reason := _unready(certificate):
+        if time.monotonic() > deadline:
+            message = f"the simulator did not appear within {patience:.0f} s: {reason}"
+            raise LaunchError(message)
         time.sleep(0.2)
-    message = f"the simulator did not appear within {PATIENCE_SECONDS} s: {reason}"
-    raise LaunchError(message)
 
 
 def _unready(certificate: Path) -> str:
+    """Why it is too early, or nothing. A public address is never connected to.
+
+    A container's name server answers for the simulator only while that runs; before, it passes the
+    question on and learns the address of the real WhatsApp.
+    """
     if not certificate.exists():
         return f"no {certificate}"
     try:
-        with socket.create_connection((HOST, 443), timeout=5) as connection:
-            address = ipaddress.ip_address(connection.getpeername()[0])
+        found = socket.getaddrinfo(HOST, 443, type=socket.SOCK_STREAM)
+        addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
+        public = [str(address) for address in addresses if address.is_global]
+        if public:
+            return f"{HOST} is {public[0]}, which is not the simulator"
+        socket.create_connection((HOST, 443), timeout=5).close()
     except OSError as error:
         return f"{HOST}:443: {error}"
-    if address.is_global:
-        message = f"{HOST} is {address}, which is not the simulator"
-        raise LaunchError(message)
     return ""
 
 

@@ -1,5 +1,6 @@
 """The TLS server at web.whatsapp.com: the clients' WebSocket, and what else that host serves."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,8 +34,7 @@ def chat_application(server: Server) -> web.Application:
         return socket
 
     async def close_all(_: web.Application) -> None:
-        for connection in list(connections):
-            await connection.close()
+        await asyncio.gather(*(connection.close() for connection in list(connections)))
 
     application = web.Application(client_max_size=_MAX_MESSAGE * 8)
     application.router.add_get(CHAT, chat)
