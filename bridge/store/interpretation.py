@@ -10,7 +10,7 @@ import apsw
 from google.protobuf.message import DecodeError
 
 from bridge.event import INTERPRETER_VERSION, Captured, GroupFacts, Interpretation, read
-from bridge.store.knowledge import learn_group
+from bridge.store.knowledge import learn_group, learn_pairs
 from bridge.store.projection import Projection, Read
 from bridge.store.transaction import Writer
 
@@ -63,6 +63,7 @@ class ReadEvent:
                 "UPDATE event SET chat = ?, id = ? WHERE seq = ? AND (chat, id) IS NOT (?, ?)",
                 said.chat, said.id, self.seq, said.chat, said.id,
             )  # fmt: skip
+            learn_pairs(writer, (said.author,), "message", projection.now)
             projection.readings[self.seq] = said
             projection.project(said.chat, said.id)
 

@@ -31,9 +31,10 @@ def learn_pair(writer: Writer, lid: str, pn: str, source: str, now: int) -> bool
     writer.execute("INSERT INTO alias VALUES (?, ?, ?, ?)", lid, pn, source, now)
     writer.known.pair(lid, pn)
     writer.execute(
+        # Also rows that know both: two copies may have been held for one message.
         "INSERT OR IGNORE INTO todo"
-        " SELECT chat, id FROM message WHERE author_lid = ? AND author_pn IS NULL"
-        " UNION SELECT chat, id FROM message WHERE author_pn = ? AND author_lid IS NULL",
+        " SELECT chat, id FROM message WHERE author_lid = ?1 AND author_pn IS NOT ?2"
+        " UNION SELECT chat, id FROM message WHERE author_pn = ?2 AND author_lid IS NOT ?1",
         lid, pn,
     )  # fmt: skip
     return True
