@@ -64,7 +64,7 @@ class _Bridge:
     async def run(self, database: Path, open_things: AsyncExitStack, stop: asyncio.Event) -> None:
         """Start everything in the order of need, wait, and stop in the reverse order."""
         settings, store = self._settings, self._store
-        store.on_captured = lambda: self._loop.call_soon_threadsafe(self._captured.set)
+        store.on_captured = self._wake_interpreter
         replayed = await asyncio.to_thread(store.apply_rules, settings.projects)
         self._captured.set()
         listening = Listening(
@@ -101,7 +101,7 @@ class _Bridge:
 
         def write(text: str) -> None:
             prefix = settings.log_prefix
-            print("\n".join(f"{prefix}{line}" for line in text.splitlines()), file=sys.stderr)  # noqa: T201
+            print("\n".join(f"{prefix}{line}" for line in text.splitlines()), file=sys.stderr)
 
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -122,7 +122,11 @@ class _Bridge:
                     "aliases": membership.watch_aliases(),
                     "status": status.watch(),
                     "pairing": pairing.show_codes(
-                        current_code, settings.predecessors, settings.page, write
+                        current_code,
+                        settings.predecessors,
+                        settings.pairing_turn_s,
+                        settings.page,
+                        write,
                     ),
                     "own numbers": self._own_numbers(listening),
                 }.items()
@@ -133,6 +137,10 @@ class _Bridge:
                 task.cancel()
         await asyncio.to_thread(self._read_the_rest)
         log.info("stopped", extra={"bridge": settings.name})
+
+    def _wake_interpreter(self) -> None:
+        """Called in the client's thread after each captured event."""
+        self._loop.call_soon_threadsafe(self._captured.set)
 
     def _other_numbers(self) -> Mapping[str, str]:
         """The numbers of the other bridges: as expected, else as Postgres knows the earlier ones.

@@ -5,12 +5,13 @@ answers are what was last known. The Host header is checked, so that a web page 
 read the pairing code through the browser of whoever runs the bridge.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import AsyncIterator, Protocol
+from typing import Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from contracts.health import Verdict
 
@@ -84,14 +85,9 @@ def application(answers: Answers, hosts: Collection[str]) -> web.Application:
     return built
 
 
-_Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def _host_checked(
-    hosts: frozenset[str],
-) -> Callable[[web.Request, _Next], Awaitable[web.StreamResponse]]:
+def _host_checked(hosts: frozenset[str]) -> Middleware:
     @web.middleware
-    async def check(request: web.Request, handler: _Next) -> web.StreamResponse:
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         name = _host_name(request.headers.get("Host", ""))
         if name not in hosts:
             raise web.HTTPForbidden(text=f"this bridge does not answer to the name {name!r}\n")
@@ -108,7 +104,7 @@ def _host_name(header: str) -> str:
 
 
 @web.middleware
-async def _hardened(request: web.Request, handler: _Next) -> web.StreamResponse:
+async def _hardened(request: web.Request, handler: Handler) -> web.StreamResponse:
     response = await handler(request)
     response.headers.update(_SECURITY)
     return response

@@ -89,7 +89,7 @@ class Losses:
                 await asyncio.sleep(RETRY_S)
                 continue
             if loss is not None:
-                said = {"chat": loss.chat, "message": loss.message_id, "kind": loss.kind}
+                said = {"chat": loss.chat, "message_id": loss.message_id, "kind": loss.kind}
                 log.error("loss", extra=said)
             return
 

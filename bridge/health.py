@@ -1,7 +1,7 @@
 """The verdict on one bridge: would a message sent now be captured by it? Pure, over known facts.
 
-A part says what it found in a word and a sentence. Parts that decide turn /health to 503; the
-others only make it `degraded`: they need a person, but nothing is being missed.
+A part says what it found in a word and a sentence. Parts that decide turn /health to 503. The
+others are yellow: they need a person, but a message sent now is captured.
 """
 
 from collections.abc import Collection
@@ -16,6 +16,7 @@ from contracts.health import Part, Verdict
 WAL_AT_MOST = 64 * 1024 * 1024  # a -wal above this: a reader blocks the checkpoint
 STUCK_S = 180.0  # a client that dials answers late; one that is silent for so long is stuck
 LOOP_S = 30.0
+HELD_AT_MOST_S = 5.0  # a commit takes a millisecond; an event held for seconds is back-pressure
 BACKLOG_AT_MOST = 5_000  # events that are stored and not yet read; a backlog of hours is larger
 
 
@@ -59,9 +60,6 @@ class Facts:
     loop_stuck_s: float
 
 
-HELD_AT_MOST_S = 5.0  # a commit takes a millisecond; an event held for seconds is back-pressure
-
-
 def judge(facts: Facts) -> Verdict:
     """The verdict of /health: decisive parts first, what needs a person after them."""
     decisive = (
@@ -75,16 +73,12 @@ def judge(facts: Facts) -> Verdict:
         _membership(facts),
         _publishing(facts.publishing),
     )
-    captures = all(part.ok for part in decisive)
-    fine = all(part.ok for part in watched)
-    status = "ok" if captures and fine else "degraded" if captures else "down"
-    return Verdict(captures, status, decisive + watched)
+    return _verdict(decisive, watched)
 
 
 def judge_publishing(facts: Facts) -> Verdict:
     """The verdict of /health/publish: does what was captured reach Postgres?"""
-    part = _publishing(facts.publishing)
-    return Verdict(part.ok, "ok" if part.ok else "down", (part,))
+    return _verdict((_publishing(facts.publishing),))
 
 
 def judge_life(facts: Facts) -> Verdict:
@@ -104,8 +98,12 @@ def judge_life(facts: Facts) -> Verdict:
             f"{facts.connection.word}; last answer {facts.client_stuck_s:.1f} s ago",
         ),
     )
-    ok = all(part.ok for part in parts)
-    return Verdict(ok, "ok" if ok else "down", parts)
+    return _verdict(parts)
+
+
+def _verdict(decisive: tuple[Part, ...], watched: tuple[Part, ...] = ()) -> Verdict:
+    ok = all(part.ok for part in decisive)
+    return Verdict(ok, "ok" if ok else "down", decisive + watched)
 
 
 def _store(store: StoreFacts) -> Part:

@@ -77,7 +77,7 @@ async def in_thread(work: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = work()
-        except Exception as raised:  # handed to whoever awaits
+        except Exception as raised:  # noqa: BLE001 - handed to whoever awaits
             error = raised
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, error)

@@ -18,18 +18,22 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 ANSWER_S = 2.0
-ABSENT_S = 60.0  # a bridge that does not answer for so long does not need the log
 
 
 class Turn:
-    """Whether the bridges before this one are done with the log."""
+    """Whether the bridges before this one are done with the log, or absent for `absent_s`."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, predecessors: Sequence[Peer], began: float
+        self,
+        http: aiohttp.ClientSession,
+        predecessors: Sequence[Peer],
+        absent_s: float,
+        began: float,
     ) -> None:
         self._http = http
         self._heard = {peer.name: began for peer in predecessors}
         self._predecessors = predecessors
+        self._absent_s = absent_s
 
     async def waits_for(self, now: float) -> str | None:
         """The name of the bridge that still needs the log, or None: it is our turn."""
@@ -39,7 +43,7 @@ class Turn:
                 self._heard[peer.name] = now
                 if state == "waiting":
                     return peer.label
-            elif now - self._heard[peer.name] < ABSENT_S:
+            elif now - self._heard[peer.name] < self._absent_s:
                 return peer.label
         return None
 
@@ -55,6 +59,7 @@ class Turn:
 async def show_codes(
     current: Callable[[], str | None],
     predecessors: Sequence[Peer],
+    absent_s: float,
     page: str,
     write: Callable[[str], None],
 ) -> None:
@@ -63,7 +68,7 @@ async def show_codes(
     said = False
     timeout = aiohttp.ClientTimeout(total=ANSWER_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
-        turn = Turn(http, predecessors, time.monotonic())
+        turn = Turn(http, predecessors, absent_s, time.monotonic())
         while True:
             code = current()
             if code is not None and code != shown:

@@ -6,7 +6,7 @@ Everything wrong is found before anything starts and told at once, as file, key,
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from bridge.session import TrustRoot
 from contracts.database_url import database_url_source
@@ -41,10 +41,11 @@ class Settings:
     label: str
     log_prefix: str
     log_level: str
-    log_format: str
+    log_format: Literal["text", "json"]
     expected_number: str
     peers: tuple[Peer, ...]
     predecessors: tuple[Peer, ...]
+    pairing_turn_s: float
     hosts: tuple[str, ...]
     port: int
     page: str
@@ -68,17 +69,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     port = reading.port("PORT", _PORT)
     database_url = reading.database_url()
     own, peers, predecessors = _bridges(reading, stack)
-    if reading.problems or projects is None or own is None:
-        raise ConfigurationError(tuple(reading.problems))
+    if reading.problems or projects is None or stack is None or own is None:
+        raise ConfigurationError(reading.problems)
     return Settings(
         name=own.name,
         label=own.label,
         log_prefix=own.log_prefix,
         log_level=level,
-        log_format=style,
+        log_format=cast("Literal['text', 'json']", style),
         expected_number=reading.number(own.number_env),
         peers=peers,
         predecessors=predecessors,
+        pairing_turn_s=stack.timings.pairing_turn_s,
         hosts=("localhost", "127.0.0.1", "[::1]", own.name, _service(own.name)),
         port=port,
         page=f"http://127.0.0.1:{own.published_port}/",

@@ -75,8 +75,8 @@ class Status:
             if self._said.get(part.name) != part.word:
                 first = part.name not in self._said
                 self._said[part.name] = part.word
-                if part.name == "whatsapp" or (first and part.ok):
-                    continue  # the connection tells its own story
+                if part.name in ("whatsapp", "publishing") or (first and part.ok):
+                    continue  # these tell their own story
                 level = logging.INFO if part.ok else logging.WARNING
                 log.log(level, part.name, extra={"verdict": part.word, "reason": part.reason})
 
@@ -147,7 +147,7 @@ class Status:
             Page(
                 title=f"Bridge {self._settings.label}",
                 colour=_colour(verdict.parts, decided=verdict.ok),
-                status=verdict.status,
+                status=_headline(verdict),
                 qr=self.pairing().qr,
                 lines=[_line(part, decisive=verdict.ok) for part in verdict.parts],
                 chats=[_chat(group, zone) for group in groups],
@@ -164,6 +164,12 @@ def _try_to_write(volume: Path) -> None:
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _headline(verdict: Verdict) -> str:
+    if not verdict.ok:
+        return "does not capture"
+    return "captures" if all(part.ok for part in verdict.parts) else "captures, needs attention"
 
 
 def _colour(parts: tuple[Part, ...], *, decided: bool) -> str:

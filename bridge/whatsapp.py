@@ -93,7 +93,7 @@ class _Client(NewClient):
         self._on_pairing(ctypes.string_at(status).decode("utf-8", "replace"))
 
 
-class Death(Exception):  # noqa: N818 - a state of the client's thread, raised as it is
+class Death(Exception):
     """The client's thread ended by itself; nothing listens, and nobody may believe so."""
 
 
@@ -183,7 +183,7 @@ class WhatsApp:
             client.disconnect()
             self._drain()
         self._client = self._thread = None
-        client.stop()
+        client.stop()  # type: ignore[no-untyped-call]
         thread.join(STOP_AT_MOST_S if listening else QUIET_S)
         if thread.is_alive():
             self.abandoned += 1
@@ -258,7 +258,7 @@ class WhatsApp:
         while True:
             try:
                 self._capture(kind, payload, received_at_ms, self._live())
-            except Exception as failed:  # whatever it is, letting go would lose the message
+            except Exception as failed:  # noqa: BLE001 - whatever it is, letting go loses it
                 if not held:
                     log.error("cannot store, holding", extra={"kind": kind, "error": repr(failed)})
                 held = True

@@ -42,7 +42,7 @@ def test_a_pairing_that_timed_out_is_started_again_by_us() -> None:
     "event", [connection.Replaced(), connection.Outdated(), connection.Disconnected()]
 )
 def test_no_new_client_where_it_would_be_a_war_or_the_library_does_it(event: Event) -> None:
-    """Replaced and outdated wait for a person; a broken connection is the library's own business."""
+    """Replaced and outdated wait for a person; a broken connection is the library's business."""
     state, now = _after(
         connection.Started(), connection.LoggedInAs(ME), connection.Connected(), event
     )
