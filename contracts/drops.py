@@ -14,7 +14,7 @@ DEFAULT_PATTERN = r"(?:DR|DROP)\s*-?\s*(\d{6,8})"
 """`DR1234567`, `dr 1234567`, `DR-1234567`, `drop 1234567`; 6 to 8 digits."""
 
 MAX_SEARCHED = 65_536
-"""Characters of a text that are searched: the longest text that WhatsApp itself lets people send."""
+"""Characters of a text that are searched: the most that WhatsApp itself lets people send."""
 
 MAX_DROP = 50
 """Characters of a normalised drop: `drop_number varchar(50)`."""
@@ -37,7 +37,7 @@ class DropPattern:
 
     source: str
     # google-re2 ships no types.
-    _expression: "re2._Regexp"  # noqa: SLF001 - the only name that the library has for it
+    _expression: "re2._Regexp"
 
 
 class _Folding(dict[int, str | None]):
@@ -143,7 +143,7 @@ def _runs(text: str, pattern: DropPattern) -> list[list[tuple[int, int, str]]]:
     return runs
 
 
-def _normalised(match: "re2._Match") -> str:  # noqa: SLF001 - the only name that it has
+def _normalised(match: "re2._Match") -> str:
     taken = next((group for group in match.groups() if group), match.group())
     drop = "".join(character for character in taken.upper() if character.isalnum())
     drop = f"DR{drop}" if drop.isdecimal() else drop

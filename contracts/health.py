@@ -49,7 +49,7 @@ def probe(url: str) -> tuple[bool, str]:
         answer = connection.getresponse()
         body = answer.read(65_536)
     except (OSError, http.client.HTTPException) as trouble:
-        return False, f"{url} does not answer: {trouble or type(trouble).__name__}"
+        return False, f"{url} does not answer: {str(trouble) or type(trouble).__name__}"
     finally:
         connection.close()
     return answer.status == http.HTTPStatus.OK, f"{answer.status} {_said(body)}".strip()

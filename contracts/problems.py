@@ -1,4 +1,4 @@
-"""Mistakes in what people edit: written by every loader of settings, read by the person at start."""
+"""Mistakes in what people edit: written by every loader, read by the person at start."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

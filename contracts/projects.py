@@ -18,7 +18,7 @@ from contracts.problems import ConfigurationError
 ENVIRONMENTS = ("prod", "dev")
 
 EXTRACTION_VERSION = 1
-"""Grows when `contracts.drops` finds other drops for the same pattern: stored texts are replayed."""
+"""Grows when `contracts.drops` finds other drops for one pattern: stored texts are replayed."""
 
 _GROUP = re.compile(r"\d{10,20}(-\d{5,12})?@g\.us", re.ASCII)
 

@@ -126,7 +126,7 @@ def _code(leaving: SystemExit) -> int:
 def _thread_died(hook: threading.ExceptHookArgs) -> None:
     name = hook.thread.name if hook.thread else "?"
     error = (hook.exc_type, hook.exc_value or hook.exc_type(), hook.exc_traceback)
-    log.critical("a thread died", exc_info=error, extra={"thread": name})
+    log.critical("a thread died", exc_info=error, extra={"thread_name": name})
 
 
 def configure_logging(level: str, format: Literal["text", "json"], prefix: str) -> None:  # noqa: A002
