@@ -40,7 +40,7 @@ create table if not exists ledger (
     seq integer primary key, chat text not null, id text not null, kind text not null,
     sender_pn text not null, sender_lid text not null, number_hidden integer not null,
     t integer not null, text text, target_id text, malformed integer not null,
-    lost_by_design integer not null
+    lost_by_design integer not null, written_ms integer not null
 );
 create index if not exists ledger_chat_id on ledger (chat, id);
 create table if not exists queue (

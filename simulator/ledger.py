@@ -1,6 +1,7 @@
 """The ledger: every message the server accepted for delivery, written before it is delivered."""
 
 import sqlite3
+import time
 from dataclasses import astuple, dataclass, replace
 
 from simulator.database import Database
@@ -12,7 +13,8 @@ class LedgerRow:
 
     `t` is server time in seconds. `text` is None where the server cannot read it (a message that a
     real client encrypted). `lost_by_design` says that the real client can never show the message,
-    `number_hidden` that no stanza told the clients the sender's phone number.
+    `number_hidden` that no stanza told the clients the sender's phone number. `written_ms` is when the row was
+    appended, in milliseconds since 1970: `t` counts whole seconds.
     """
 
     seq: int
@@ -27,6 +29,7 @@ class LedgerRow:
     target_id: str | None = None
     malformed: bool = False
     lost_by_design: bool = False
+    written_ms: int = 0
 
 
 class Ledger:
@@ -37,8 +40,9 @@ class Ledger:
 
     def append(self, row: LedgerRow) -> LedgerRow:
         """Add the row to the open transaction and give it its number."""
+        row = replace(row, written_ms=time.time_ns() // 1_000_000)
         seq = self._database.write(
-            "insert into ledger values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into ledger values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             None,
             *astuple(row)[1:],
         )
