@@ -6,9 +6,6 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # The demo reads no .env: what stands there is meant for production.
-# Images are always built for the project "twinbridge", so that the demo and the tests run the very
-# images of production.
-BUILD := docker compose --env-file /dev/null -f compose.yaml -p twinbridge build --quiet
 DEMO := docker compose --env-file /dev/null -f compose.demo.yaml -p twinbridge-demo
 UV := $(shell command -v uv || echo .local/uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
@@ -26,25 +23,22 @@ demo: demo-start ## two bridges, a simulated WhatsApp, and a live table of what 
 	@echo "Ctrl-C leaves the table; the demo goes on until 'make demo-down'."
 	@$(DEMO) logs --follow --no-log-prefix --tail 40 simulator-demo
 
-demo-start: base
+demo-start: images
 	@images/ports.sh twinbridge-demo $${PRIMARY_PORT:-8080} $${BACKUP_PORT:-8082} $${SIMULATOR_PORT:-8090}
-	@$(BUILD) && $(DEMO) build --quiet simulator
 	@$(DEMO) up --detach --quiet-pull
 
 demo-down: ## remove the demo with everything it has stored
 	@$(DEMO) down --volumes --remove-orphans --timeout 10
 
-up: base ## production: start or update it, then pair the numbers (docker compose logs -f)
+up: images ## production: start or update it, then pair the numbers (docker compose logs -f)
 	@images/ports.sh twinbridge $${PRIMARY_PORT:-8080} $${BACKUP_PORT:-8082}
-	@$(BUILD)
 	@docker compose up --detach
 	@echo "The bridges: http://127.0.0.1:$${PRIMARY_PORT:-8080} and :$${BACKUP_PORT:-8082}. The QR codes are there and in: docker compose logs -f"
 
 down: ## production: stop it; what it has stored stays
 	@docker compose down
 
-test: base venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
-	@$(BUILD) && $(DEMO) build --quiet simulator
+test: images venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
 	@.ci/pytest $(TESTS)
 
 check: venv ## format, lint, types, import rules, Compose files (below 2 minutes)
@@ -58,12 +52,12 @@ check: venv ## format, lint, types, import rules, Compose files (below 2 minutes
 	$(DEMO) config --quiet
 
 config-check: images ## say everything that is wrong in config/ and .env, without starting anything
-	@docker run --rm --network none --read-only --volume ./config:/config:ro \
+	@docker run --rm --network none --read-only --volume $(CURDIR)/config:/config:ro \
 	  $$(test -f .env && echo --env-file .env) twinbridge-database:$${TWINBRIDGE_TAG:-latest} \
 	  python -m contracts.check /config
 
 images: base ## build or renew the images, and start nothing
-	@$(BUILD) && $(DEMO) build --quiet simulator
+	@images/build.sh
 
 base: # engine and base images, found, fetched, or (Debian as root) made
 	@images/machine.sh engine
