@@ -188,9 +188,7 @@ class _Publisher:
                     if await asyncio.to_thread(self.source) != url:
                         raise _MovedError from None
 
-    async def _register(
-        self, database: Database, registered: OwnNumber | None
-    ) -> OwnNumber | None:
+    async def _register(self, database: Database, registered: OwnNumber | None) -> OwnNumber | None:
         """Before anything is published, everybody knows that this number is ours."""
         number = self.own()
         if number is not None and number != registered:
@@ -215,7 +213,7 @@ class _Publisher:
                 refused = await self._deliver(database, database_id, rows)
             except (TimeoutError, asyncpg.QueryCanceledError):
                 # Half the rows take half the time; a batch that never fits must not stay for ever.
-                self.limit = max(1, self.limit // 2)
+                self.limit = max(1, len(rows) // 2)
                 raise
             self.limit = min(MAX_BATCH, self.limit * 2)
             await self._park(database_id, rows, refused)

@@ -36,7 +36,9 @@ def parse_database_url(url: str) -> DatabaseAddress:
         parts = urlsplit(text)
         parts.port  # noqa: B018 - raises ValueError for a port that is no number
     except ValueError:
-        raise ValueError("the database URL cannot be read; is its password percent-encoded?") from None
+        raise ValueError(
+            "the database URL cannot be read; is its password percent-encoded?"
+        ) from None
     if parts.scheme.partition("+")[0] not in {"postgres", "postgresql"}:
         raise ValueError("the database URL does not begin with postgresql://")
     if not parts.hostname or parts.fragment:

@@ -28,7 +28,11 @@ NOON = datetime(2026, 3, 2, 21, 55, tzinfo=UTC)
 DROPS = ("DR1000001", "DR1000002")
 GROUPS = {"1@g.us": "Lawley", "2@g.us": "Lawley", "3@g.us": "Mohadin"}
 AUTHORS = (("901", "27001"), ("902", "27002"), ("903", "27003"))
-OURS = (Own("primary", "2700100", "90100"), Own("backup", "2700200", None), Own("old", None, "90300"))
+OURS = (
+    Own("primary", "2700100", "90100"),
+    Own("backup", "2700200", None),
+    Own("old", None, "90300"),
+)
 
 
 @st.composite
