@@ -9,12 +9,12 @@ shift
 taken=no
 for port in "$@"; do
   holder=$(docker ps --filter "publish=$port" \
-    --format '{{.Label "com.docker.compose.project"}} {{.Names}}' | head -n 1)
-  if [[ $holder == "$project "* ]]; then
+    --format '{{.Names}} {{.Label "com.docker.compose.project"}}' | head -n 1)
+  stack=${holder#* }
+  if [[ -n $holder && $stack == "$project" ]]; then
     continue
   elif [[ -n $holder ]]; then
-    echo "Port $port of 127.0.0.1 is taken by the container ${holder#* }" \
-      "${holder%% *}" | sed -E 's/ ([^ ]+)$/ of the stack "\1"./'
+    echo "Port $port of 127.0.0.1 is taken by the container ${holder%% *}${stack:+ of the stack \"$stack\"}."
     taken=yes
   elif (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     echo "Port $port of 127.0.0.1 is taken by a program outside Docker."
