@@ -28,7 +28,7 @@ def read_settings() -> Settings:
     try:
         source = database_url_source(os.environ, PASSWORD)
     except ValueError as error:
-        problem = Problem(".env", "DATABASE_URL", None, str(error))
+        problem = Problem(".env", "DATABASE_URL", "", str(error))
         raise ConfigurationError((problem,)) from None
     return Settings(
         database_url=source,
