@@ -1,0 +1,145 @@
+"""What a bridge answers over HTTP."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+
+from bridge.api import Pairing, application, served
+from bridge.page import Chat, Heard, Line, Page, render
+from contracts.health import Part, Verdict
+
+GOOD = Verdict(True, "ok", (Part("store", True, "ok", "7 messages"),))
+BAD = Verdict(False, "down", (Part("whatsapp", False, "disconnected", "connection lost"),))
+CODE = "https://wa.me/settings/linked_devices#REF,NOISE,IDENTITY,SECRET,6"
+
+
+@dataclass
+class Recorded:
+    """A bridge whose answers are set by the test."""
+
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    def live(self) -> Verdict:
+        """As set."""
+        return self.verdicts.get("live", GOOD)
+
+    def health(self) -> Verdict:
+        """As set."""
+        return self.verdicts.get("health", GOOD)
+
+    def publish_health(self) -> Verdict:
+        """As set."""
+        return self.verdicts.get("publish", GOOD)
+
+    def pairing(self) -> Pairing:
+        """A code waits."""
+        return Pairing("waiting", CODE)
+
+    def connected(self) -> bool:
+        """As health says."""
+        return self.health().ok
+
+    async def page(self) -> str:
+        """The smallest page."""
+        return "<p>page</p>"
+
+
+@dataclass(frozen=True)
+class Called:
+    """A running API and a client for it."""
+
+    bridge: Recorded
+    http: aiohttp.ClientSession
+    port: int
+
+    def get(self, path: str, host: str = "127.0.0.1") -> "aiohttp.client._RequestContextManager":
+        """GET under a name of one's choice."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return self.http.get(url, headers={"Host": f"{host}:{self.port}"})
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Called]:
+    """The API on a port of its own."""
+    bridge = Recorded()
+    names = ("localhost", "127.0.0.1", "[::1]", "bridge-primary")
+    async with (
+        served(application(bridge, names), "127.0.0.1", 0) as port,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Called(bridge, http, port)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), [("/live", "live"), ("/health", "health"), ("/health/publish", "publish")]
+)
+async def test_a_verdict_is_told_by_status_and_in_words(api: Called, path: str, key: str) -> None:
+    """`curl -f` tells the truth, and the body says why."""
+    async with api.get(path) as well:
+        assert well.status == 200
+        assert (await well.json())["status"] == "ok"
+    api.bridge.verdicts[key] = BAD
+    async with api.get(path) as ill:
+        said = await ill.json()
+    assert ill.status == 503
+    assert said["parts"][0]["reason"] == "connection lost"
+
+
+async def test_health_keeps_the_shape_that_is_read_in_the_field(api: Called) -> None:
+    """200 {"status":"ok","connected":true,…}."""
+    async with api.get("/health") as answer:
+        said = await answer.json()
+    assert (said["status"], said["connected"]) == ("ok", True)
+
+
+async def test_the_demo_finds_the_code_under_pairing(api: Called) -> None:
+    """State and code as JSON; null when none is needed."""
+    async with api.get("/pairing", host="bridge-primary") as answer:
+        assert await answer.json() == {"state": "waiting", "qr": CODE}
+
+
+@pytest.mark.parametrize("host", ["evil.example", "bridge-primary.evil.example", ""])
+async def test_a_foreign_host_name_gets_nothing(api: Called, host: str) -> None:
+    """A page somewhere must not read the pairing code through the operator's browser."""
+    async with api.get("/pairing", host=host) as answer:
+        assert answer.status == 403
+        assert "wa.me" not in await answer.text()
+
+
+async def test_ipv6_loopback_is_a_known_name(api: Called) -> None:
+    """The colon in [::1]:8080 is not the port's."""
+    async with api.get("/live", host="[::1]") as answer:
+        assert answer.status == 200
+
+
+async def test_nothing_can_be_changed_over_http(api: Called) -> None:
+    """The API only answers."""
+    async with api.http.post(f"http://127.0.0.1:{api.port}/pairing") as answer:
+        assert answer.status == 405
+
+
+async def test_the_page_loads_nothing_from_anywhere(api: Called) -> None:
+    """No external assets, no scripts, no framing of what it shows."""
+    async with api.get("/") as answer:
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_page_escapes_what_people_write_and_shows_the_code() -> None:
+    """A message is text, whatever it looks like."""
+    page = Page(
+        title="Bridge 064",
+        colour="ok",
+        status="captures",
+        qr=CODE,
+        lines=[Line("store", "ok", "ok", "7 messages")],
+        chats=[Chat("Lawley", [Heard("10:00", "Ann (…03)", "<script>alert(1)</script>")])],
+        now="2026-11-24",
+    )
+    html = render(page)
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "<svg" in html
+    assert CODE not in html
