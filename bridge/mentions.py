@@ -7,11 +7,10 @@ away, it only marks *withdrawn* what the message no longer says.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from contracts.projects import Project
-
 from bridge.amendments import Projected
 from bridge.merge import Evidence
 from contracts.drops import find_drops
+from contracts.projects import Project
 
 
 @dataclass(frozen=True, slots=True)

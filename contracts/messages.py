@@ -54,7 +54,7 @@ READ_CHANGES = (
 """What changed since a `change_seq`; 0 reads everything."""
 
 
-class MessagesUnreadable(Exception):  # noqa: N818 - a state of the file, not a mistake
+class MessagesUnreadable(Exception):
     """The file is missing, is no messages.db, or is of a version this code must not read."""
 
 

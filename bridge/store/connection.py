@@ -23,11 +23,11 @@ WAL_KEPT = 16 * 1024 * 1024
 """Bytes to which a `-wal` that once was larger is cut back."""
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, not a mistake
+class StoreUnavailable(Exception):
     """The store cannot take or give anything now (disk full, I/O error): retry, lose nothing."""
 
 
-class StoreIncompatible(Exception):  # noqa: N818 - the same
+class StoreIncompatible(Exception):
     """The file is not one this code may open; the sentence says why and what to do."""
 
 

@@ -38,7 +38,7 @@ SELECT m.chat, m.id, m.n, m.kind, coalesce(m.author_pn, m.author_lid), m.user_na
   FROM message m
  WHERE m.chat = ? AND m.superseded_by IS NULL
    AND (m.kind NOT IN ('edit', 'revoke', 'secret_edit') OR m.body <> '')
- ORDER BY m.sent_at DESC LIMIT ?
+ ORDER BY m.sent_at DESC, m.received_at DESC, m.change_seq DESC LIMIT ?
 """
 
 

@@ -6,12 +6,11 @@ transactions. All functions run inside a transaction of their caller.
 
 from collections.abc import Iterable
 
-from contracts.projects import Projects
-
 from bridge.event import GroupFacts
 from bridge.merge import Evidence
 from bridge.store.projection import encode_admins
 from bridge.store.transaction import Writer
+from contracts.projects import Projects
 
 
 def learn_pair(writer: Writer, lid: str, pn: str, source: str, now: int) -> bool:

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import apsw
-from contracts.projects import Projects
 
 from bridge.event import INTERPRETER_VERSION, Interpretation, label, read
 from bridge.store import knowledge
@@ -19,6 +18,7 @@ from bridge.store.outbox import Outbox, OutboxCounts
 from bridge.store.transaction import Writer
 from contracts.ledger import Mention
 from contracts.messages import DIRECTORY, FILE
+from contracts.projects import Projects
 
 CHECKPOINT_AT = 1_000
 """Pages of 4 KiB in the `-wal` from which they are copied into the file, beside the writer."""
@@ -45,7 +45,8 @@ class Store:
             StoreIncompatible: the file is another bridge's, or of a later version.
             StoreUnavailable: the directory or the file cannot be used.
         """
-        self.on_captured: Callable[[], None] = lambda: None
+        self.on_captured: Callable[[], object] = lambda: None
+        """Called in the capturing thread once an event is durable."""
         self._path = volume / DIRECTORY / FILE
         self._clock = clock
         db = open_writer(volume, bridge)

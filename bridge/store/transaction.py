@@ -7,10 +7,10 @@ from threading import Event, Lock
 from typing import Any
 
 import apsw
-from contracts.projects import Projects
 
 from bridge.merge import Evidence, resolve
 from bridge.store.connection import BUSY_MS, translated
+from contracts.projects import Projects
 
 
 @dataclass(slots=True)

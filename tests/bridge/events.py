@@ -72,7 +72,7 @@ def info(
 def message(envelope: neonize.MessageInfo, content: Message | str) -> bytes:
     """A MessageEv; a string is a plain text. `Raw` is the same message again, as in neonize."""
     body = Message(conversation=content) if isinstance(content, str) else content
-    return neonize.Message(
+    serialised: bytes = neonize.Message(
         Info=envelope,
         Message=body,
         Raw=body,
@@ -86,15 +86,17 @@ def message(envelope: neonize.MessageInfo, content: Message | str) -> bytes:
         UnavailableRequestID="",
         RetryCount=0,
     ).SerializeToString()
+    return serialised
 
 
 def undecryptable(envelope: neonize.MessageInfo) -> bytes:
     """An UndecryptableMessageEv."""
-    return neonize.UndecryptableMessage(
+    serialised: bytes = neonize.UndecryptableMessage(
         Info=envelope,
         IsUnavailable=False,
         DecryptFailMode=neonize.UndecryptableMessage.DECRYPT_FAIL_SHOW,
     ).SerializeToString()
+    return serialised
 
 
 def edit(target: str, text: str) -> Message:
@@ -121,7 +123,7 @@ def snapshot(
     members: dict[str, tuple[str | None, bool]], *, chat: str = GROUP, name: str = "Velo Test"
 ) -> bytes:
     """A GroupInfo: LID -> (phone or None, admin)."""
-    return neonize.GroupInfo(
+    serialised: bytes = neonize.GroupInfo(
         JID=jid(chat),
         OwnerJID=jid(),
         OwnerPN=jid(),
@@ -151,13 +153,14 @@ def snapshot(
             for who, (pn, admin) in members.items()
         ],
     ).SerializeToString()
+    return serialised
 
 
 def change(
     at: int, *, promote: tuple[str, ...] = (), demote: tuple[str, ...] = (), chat: str = GROUP
 ) -> bytes:
     """A GroupInfoEvent about admins; JIDs as text."""
-    return neonize.GroupInfoEvent(
+    serialised: bytes = neonize.GroupInfoEvent(
         JID=jid(chat),
         Notify="",
         Timestamp=at // 1000,
@@ -167,3 +170,4 @@ def change(
         Promote=[jid(one) for one in promote],
         Demote=[jid(one) for one in demote],
     ).SerializeToString()
+    return serialised

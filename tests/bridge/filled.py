@@ -97,9 +97,9 @@ def messages(volume: Path) -> list[Seen]:
 
 def contents(volume: Path) -> dict[str, Sequence[str]]:
     """The texts by id, edits and revokes left out."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, Sequence[str]] = {}
     for id_, content in rows(volume, "SELECT id, content FROM messages ORDER BY id, content"):
-        found.setdefault(id_, []).append(content)
+        found[id_] = [*found.get(id_, ()), content]
     return found
 
 

@@ -1,4 +1,4 @@
-"""messages.db: captured is durable, files are private, readers can always read, versions checked."""
+"""messages.db: captured is durable, files are private, readers can always read it."""
 
 import os
 import stat
@@ -120,7 +120,7 @@ def test_change_seq_grows_with_every_change(tmp_path: Path) -> None:
 
 
 def test_placeholder_is_replaced_by_content(tmp_path: Path) -> None:
-    """A message that could not be decrypted is there, and becomes the message when it comes again."""
+    """A message that could not be decrypted is there, and becomes the message it was."""
     with open_store(tmp_path) as store:
         feed(store, [("undecryptable", undecryptable(info("A1", lid("77"))))])
         settle(store)
@@ -189,29 +189,36 @@ def test_readable_after_a_clean_close(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting read-only needs root")
 def test_readable_on_a_read_only_mount(tmp_path: Path) -> None:
-    """A monitor with a read-only mount reads the file while it is written and after it is closed."""
-    script = (
-        "mount --bind -o ro {0} {0} && mount -o remount,bind,ro {0} && exec {1} -c"
-        ' \'import sys, pathlib; sys.path.insert(0, "{2}");'
-        " from contracts.messages import *;"
-        ' db = open_for_reading(messages_file(pathlib.Path("{0}")));'
-        ' print(db.execute("SELECT count(*) FROM messages").fetchone()[0])\''
-    ).format(tmp_path, sys.executable, Path(__file__).parents[2])
+    """A monitor with a read-only mount reads the file while it is written and after it closed."""
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$1" -c "$2" "$0"'
+    read = (
+        "import pathlib, sys\n"
+        "from contracts.messages import messages_file, open_for_reading\n"
+        "volume = pathlib.Path(sys.argv[1])\n"
+        "db = open_for_reading(messages_file(volume))\n"
+        "print(db.execute('SELECT count(*) FROM messages').fetchone()[0])\n"
+        "try: (volume / 'current' / 'new').touch()\n"
+        "except OSError: print('read-only')\n"
+    )
 
     def counted() -> str:
         done = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False
+            ["unshare", "--mount", "sh", "-c", mount, str(tmp_path), sys.executable, read],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if "unshare" in done.stderr:
             pytest.skip(f"no mount namespace here: {done.stderr.strip()}")
         assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return done.stdout
 
     with open_store(tmp_path) as store:
         feed(store, [TEXT])
         settle(store)
-        assert counted() == "1"
-    assert counted() == "1"
+        assert counted() == "1\nread-only\n"
+    assert counted() == "1\nread-only\n"
 
 
 def test_setting_aside_keeps_every_committed_row(tmp_path: Path) -> None:

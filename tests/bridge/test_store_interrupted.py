@@ -23,8 +23,10 @@ def program(name: str, *arguments: str) -> list[str]:
 
 @pytest.mark.timeout(300)
 def test_interrupted_before_every_statement() -> None:
-    """Death before any single SQL statement: reopened, everything acknowledged is there, and the
-    rest of the work ends in the same messages, mentions and outbox as an undisturbed life."""
+    """Death before any single SQL statement costs nothing that was acknowledged.
+
+    The rest of the work ends in the messages, mentions and outbox of an undisturbed life.
+    """
     done = subprocess.run(
         program("interrupted"), cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -34,7 +36,7 @@ def test_interrupted_before_every_statement() -> None:
 
 @pytest.mark.timeout(120)
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    """kill -9 while one thread captures and another interprets: no acknowledged message is lost."""
+    """Killed with -9 while it captures and interprets, it has every acknowledged message."""
     seed = int(os.environ.get("TWINBRIDGE_TEST_SEED", "0")) or random.randrange(2**32)
     chance = random.Random(seed)
     acknowledged: set[str] = set()

@@ -119,7 +119,11 @@ def steps(draw: st.DrawFn) -> Step:
                 lambda store: feed(store, [("group_snapshot", listed)], at=at),
             )
         case _:
-            payload = change(at, **{kind: (f"{who}@lid",)})
+            named = (f"{who}@lid",)
+            promoted = kind == "promote"
+            payload = change(
+                at, promote=named if promoted else (), demote=() if promoted else named
+            )
             return captured(f"{kind} {who} at {at - T0}", ("group", payload))
 
 
@@ -144,8 +148,8 @@ def outcome(happens: list[Step], settled: list[bool]) -> tuple[list[Seen], objec
             settle(store)
         verdicts = rows(
             volume,
-            "SELECT id, kind, target_id, coalesce(author_lid, ''), coalesce(author_pn, ''), content,"
-            " verdict FROM amendment ORDER BY 1, 2, 3, 4, 5, 6, 7",
+            "SELECT id, kind, target_id, coalesce(author_lid, ''), coalesce(author_pn, ''),"
+            " content, verdict FROM amendment ORDER BY 1, 2, 3, 4, 5, 6, 7",
         )
         return messages(volume), mentions(volume), verdicts
 

@@ -52,7 +52,7 @@ def shown(volume: Path, events: list[Event]) -> None:
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_two_senders_with_one_id(tmp_path: Path, backwards: bool) -> None:
-    """Both messages are kept under n 0 and 1, both drops are mentioned, the collision is counted."""
+    """Both messages are kept, both drops are mentioned, and the collision is counted."""
     events = [said("A1", AUTHOR, "DR1000001"), said("A1", OTHER, "DR1000002")]
     with open_store(tmp_path) as store:
         store.apply_rules(rules())
