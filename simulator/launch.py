@@ -27,6 +27,8 @@ class LaunchError(Exception):
 
 def main() -> None:
     """First in this process: wait and set the environment; then, in its image again, run."""
+    # As with `python -m`: this file's folder must not hide modules of the standard library.
+    sys.path[0] = str(Path.cwd())
     module = sys.argv[1] if len(sys.argv) > 1 else "bridge"
     if os.environ.get(_READY) != "simulator":
         trust = Path(os.environ.get("SIMULATOR_TRUST", "/trust"))
@@ -39,7 +41,6 @@ def main() -> None:
     _replace_root_key()
     # The client library has read them; Python's own TLS (Postgres) keeps the system's trust.
     del os.environ["SSL_CERT_FILE"], os.environ["SSL_CERT_DIR"]
-    sys.path[0] = str(Path.cwd())
     sys.argv = [module, *sys.argv[2:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

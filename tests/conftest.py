@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+pytest_plugins = ["tests.postgres"]
+
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -129,5 +131,8 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def run_id() -> str:
-    """A name for everything this run starts, so that two runs on one host never meet."""
-    return f"twinbridge-test-{uuid.uuid4().hex[:8]}"
+    """A name for everything this run starts, so that two runs on one host never meet.
+
+    .ci/pytest chooses it and removes what still carries it when the run has ended, however it ended.
+    """
+    return os.environ.get("TWINBRIDGE_TEST_PROJECT", f"twinbridge-test-{uuid.uuid4().hex[:8]}")
