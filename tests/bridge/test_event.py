@@ -38,7 +38,9 @@ KEY = e2e.SenderKeyDistributionMessage(groupID=GROUP, axolotlSenderKeyDistributi
 
 def wrapped(name: str, inner: e2e.Message) -> e2e.Message:
     """A message inside one of WhatsApp's wrappers."""
-    return e2e.Message(**{name: e2e.FutureProofMessage(message=inner)})
+    outer = e2e.Message()
+    getattr(outer, name).message.CopyFrom(inner)
+    return outer
 
 
 def interpreted(content: e2e.Message | str) -> Interpretation:
