@@ -182,6 +182,8 @@ class WhatsApp:
         if listening:
             client.disconnect()
             self._drain()
+        else:
+            self._stderr.mute()
         self._client = self._thread = None
         client.stop()  # type: ignore[no-untyped-call]
         thread.join(STOP_AT_MOST_S if listening else QUIET_S)
@@ -226,8 +228,7 @@ class WhatsApp:
         self._emit(connection.QrShown(code.decode("ascii", "replace")))
 
     def _pairing_ended(self, result: str) -> None:
-        if result == "success":
-            self._stderr.mute()
+        self._stderr.mute()  # Go's line follows, whatever the result
         self._emit(connection.PairingEnded(result))
 
     def _receive(self, generation: int, code: int, payload: bytes) -> None:
