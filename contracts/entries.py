@@ -151,7 +151,8 @@ class Entry:
         ]
 
     def has(self, key: str) -> bool:
-        """Whether the key is there, with whatever value."""
+        """Whether the key is there, with whatever value; it may be absent."""
+        self._asked.add(key)
         return key in self._values
 
     def close(self) -> None:

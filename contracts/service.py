@@ -88,8 +88,12 @@ def _unwind(loop: asyncio.AbstractEventLoop) -> None:
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.wait(left, timeout=UNWIND_S))
+    deadline = loop.time() + UNWIND_S
+    while left and loop.time() < deadline:
+        # A TaskGroup raises SystemExit once more, out of the loop, when it has unwound.
+        with contextlib.suppress(SystemExit):
+            loop.run_until_complete(asyncio.wait(left, timeout=UNWIND_S))
+        left = asyncio.all_tasks(loop)
 
 
 def _failed(failure: BaseException) -> int:

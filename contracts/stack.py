@@ -31,8 +31,6 @@ class Timings:
     """How long things may take, in the unit that the name ends with."""
 
     pairing_turn_s: int
-    postgres_connect_s: int
-    postgres_command_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +80,7 @@ def _bridge(entry: Entry) -> BridgeEntry:
 
 
 def _timings(entry: Entry) -> Timings:
-    timings = Timings(
-        pairing_turn_s=entry.number("pairing_turn_s", 180, 1, 3_600),
-        postgres_connect_s=entry.number("postgres_connect_s", 5, 1, 60),
-        postgres_command_s=entry.number("postgres_command_s", 10, 1, 300),
-    )
+    timings = Timings(pairing_turn_s=entry.number("pairing_turn_s", 180, 1, 3_600))
     entry.close()
     return timings
 
