@@ -75,7 +75,7 @@ class Receiver:
         outer = _body(ciphertext)
         sender, base = _key(outer, 3), _key(outer, 2)
         if outer.get(6) != self.signed_id:
-            raise Refused(f"signed prekey {outer.get(6)}")
+            raise Refused(f"signed prekey {outer.get(6)!r}")
         secrets = [
             self.signed.exchange(sender),
             self.identity.exchange(base),
