@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -200,9 +201,7 @@ class Control:
         }
 
 
-def application(
-    world: World, relay: Relay, groups: Groups, pairing: Pairing
-) -> web.Application:
+def application(world: World, relay: Relay, groups: Groups, pairing: Pairing) -> web.Application:
     """The API and the page."""
     control = Control(world, relay, groups, pairing)
     app = web.Application(middlewares=[_guard], client_max_size=_MAX_BODY)
@@ -229,15 +228,26 @@ def application(
 @web.middleware
 async def _guard(request: web.Request, handler: Route) -> web.StreamResponse:
     """Refuse changes asked for under a foreign name; tell a wrong request what is wrong."""
-    host = request.host.rpartition(":")[0] or request.host
-    if request.method != "GET" and host not in HOSTS:
-        return _refusal(403, f"the Host header names {host!r}, not this simulator")
+    if request.method != "GET" and (foreign := _foreign(request)):
+        return _refusal(403, foreign)
     try:
         return await handler(request)
     except (ValueError, KeyError, TypeError) as wrong:
         return _refusal(400, str(wrong) or type(wrong).__name__)
     except TimeoutError:
         return _refusal(504, "a client did not take its messages in time")
+
+
+def _foreign(request: web.Request) -> str:
+    """Why the request does not come from this simulator's own page or a program; else empty."""
+    host = request.host.rpartition(":")[0] or request.host
+    if host not in HOSTS:
+        return f"the Host header names {host!r}, not this simulator"
+    # A form on any web page may post to localhost; browsers name that page here.
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).hostname not in HOSTS:
+        return f"the request comes from a page of {origin}"
+    return ""
 
 
 def _refusal(status: int, sentence: str) -> web.Response:

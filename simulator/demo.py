@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -85,7 +86,7 @@ class Phone:
         """Change something; raises aiohttp.ClientError with the simulator's sentence."""
         async with self._session.post(self._simulator + path, json=body) as answer:
             content = await answer.json()
-            if answer.status >= 400:
+            if not answer.ok:
                 raise aiohttp.ClientError(content.get("error", answer.reason))
             return content
 
@@ -106,6 +107,12 @@ class Phone:
         await self.post("/api/pair", qr=shown["qr"], phone=number)
         log.info("paired %s", bridge)
 
+    async def see_connected(self, bridge: str) -> None:
+        """Return when the bridge says that it would capture a message sent now."""
+        health = await self.get(f"{bridge}/health")
+        if not health.get("ok"):
+            raise TimeoutError(f"{bridge} is not connected yet")
+
     async def populate(self, numbers: tuple[str, ...]) -> None:
         """Create the accounts and the groups with everybody in them."""
         for number in numbers:
@@ -122,7 +129,7 @@ class Phone:
         dice = random.Random()
         while True:
             body = a_message(dice)
-            await patiently("write a message", lambda body=body: self.post("/api/messages", **body))
+            await patiently("write a message", partial(self.post, "/api/messages", **body))
             await asyncio.sleep(dice.uniform(*WRITE_EVERY_SECONDS))
 
 
@@ -170,10 +177,10 @@ async def main(settings: Settings) -> None:
         phone = Phone(session, settings.simulator)
         await patiently("create the groups", lambda: phone.populate(settings.numbers))
         for bridge, number in zip(settings.bridges, settings.numbers, strict=True):
-            await patiently(
-                "pair the bridges", lambda b=bridge, n=number: phone.pair(b, n)
-            )
-        outcomes = Outcomes(lambda: _connection(settings), lambda path: phone.get(path))
+            await patiently("pair the bridges", partial(phone.pair, bridge, number))
+        for bridge in settings.bridges:
+            await patiently("connect the bridges", partial(phone.see_connected, bridge))
+        outcomes = Outcomes(partial(_connection, settings), phone.get)
         await patiently("reach Postgres", outcomes.begin)
         print(table_head(), flush=True)  # noqa: T201 - the table is what people came for
         tasks.create_task(phone.write_for_ever())
@@ -181,7 +188,7 @@ async def main(settings: Settings) -> None:
             await patiently("follow the messages", outcomes.follow)
 
 
-async def _connection(settings: Settings) -> "asyncpg.Connection[asyncpg.Record]":
+async def _connection(settings: Settings) -> Any:  # noqa: ANN401 - asyncpg ships no types
     password = (await asyncio.to_thread(settings.password_file.read_text)).strip()
     return await asyncpg.connect(
         host=settings.database_host,

@@ -13,8 +13,8 @@ class LedgerRow:
 
     `t` is server time in seconds. `text` is None where the server cannot read it (a message that a
     real client encrypted). `lost_by_design` says that the real client can never show the message,
-    `number_hidden` that no stanza told the clients the sender's phone number. `written_ms` is when the row was
-    appended, in milliseconds since 1970: `t` counts whole seconds.
+    `number_hidden` that no stanza told the clients the sender's phone number. `written_ms` is when
+    the row was appended, in milliseconds since 1970: `t` counts whole seconds.
     """
 
     seq: int

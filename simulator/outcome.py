@@ -18,12 +18,14 @@ from public.drop_mentions as m
 where m.message_id = any($1::text[])
 order by m.recorded_at, m.drop_number
 """
+SETTLED_AFTER_MS = 1_000
 GIVEN_UP_AFTER_MS = 15_000
 LOOK_EVERY_SECONDS = 0.25
+TEXT_WIDTH = 34
 _COLUMNS = "{:<9} {:<12} {:<34} {:<12} {:<9} {:>7}  {}"
 
 Row = dict[str, Any]
-Connection = asyncpg.Connection
+Connection = Any  # asyncpg ships no types
 
 
 def table_head() -> str:
@@ -35,18 +37,18 @@ def table_head() -> str:
 class Outcomes:
     """Follows the ledger and prints a line per message once Postgres holds its drops.
 
-    A message without drops gets its line when it has been there for 2 seconds, one whose drops
-    have not arrived after 15 seconds is printed as missing.
+    A message without drops gets its line after a second, one whose drops have not arrived after
+    15 seconds is printed as missing.
     """
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable["Connection[asyncpg.Record]"]],
+        connect: Callable[[], Awaitable[Connection]],
         ask: Callable[[str], Awaitable[Any]],
     ) -> None:
         self._connect = connect
         self._ask = ask
-        self._connection: Connection[asyncpg.Record] | None = None
+        self._connection: Connection = None
         self._names: dict[str, str] = {}
         self._waiting: dict[str, Row] = {}
         self._seq = 0
@@ -80,9 +82,11 @@ class Outcomes:
     def _lines(self, row: Row, mentions: list[asyncpg.Record], age_ms: float) -> list[str]:
         """The message's lines, or none while it is too early to say."""
         named = "DR" in (row["text"] or "").upper()
-        if mentions and (age_ms > 1000 or all(len(one["heard_by"]) > 1 for one in mentions)):
+        if mentions and (
+            age_ms > SETTLED_AFTER_MS or all(len(one["heard_by"]) > 1 for one in mentions)
+        ):
             return [self._line(row, mention) for mention in mentions]
-        if not named and age_ms > 1000:
+        if not named and age_ms > SETTLED_AFTER_MS:
             return [self._without(row, "-")]
         if named and age_ms > GIVEN_UP_AFTER_MS:
             return [self._without(row, "MISSING")]
@@ -99,6 +103,6 @@ class Outcomes:
     def _format(self, row: Row, drop: str, first: str, took: str, heard: str) -> str:
         clock = f"{row['t'] // 3600 % 24:02d}:{row['t'] // 60 % 60:02d}:{row['t'] % 60:02d}"
         text = " ".join((row["text"] or f"({row['kind']})").split())
-        text = text if len(text) <= 34 else text[:33] + "…"
+        text = text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
         name = self._names.get(row["sender_pn"], "")[:12]
         return _COLUMNS.format(clock, name, text, drop, first, took, heard)

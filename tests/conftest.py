@@ -1,4 +1,4 @@
-"""What every test may ask for: Docker Compose projects, HTTP, and waiting with a name for every hang."""
+"""What every test may ask for: Compose projects, HTTP, and waiting that gives a hang its name."""
 
 import json
 import os
@@ -27,7 +27,9 @@ def docker(*arguments: str, timeout: float = 120, check: bool = True) -> str:
         ["docker", *arguments], capture_output=True, text=True, timeout=timeout, check=False
     )
     if check and done.returncode != 0:
-        message = f"docker {' '.join(arguments[:4])} … exited {done.returncode}: {done.stderr[-3000:]}"
+        message = (
+            f"docker {' '.join(arguments[:4])} … exited {done.returncode}: {done.stderr[-3000:]}"
+        )
         raise AssertionError(message)
     return done.stdout
 
@@ -41,6 +43,7 @@ class Answer:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - JSON is whatever the service answered
+        """The body as JSON."""
         return json.loads(self.body)
 
 
@@ -95,7 +98,9 @@ class Stack:
             env=os.environ | self.environment,
         )
         if check and done.returncode != 0:
-            message = f"compose {' '.join(arguments)} exited {done.returncode}: {done.stderr[-4000:]}"
+            message = (
+                f"compose {' '.join(arguments)} exited {done.returncode}: {done.stderr[-4000:]}"
+            )
             raise AssertionError(message)
         return done.stdout
 
@@ -133,6 +138,6 @@ class Stack:
 def run_id() -> str:
     """A name for everything this run starts, so that two runs on one host never meet.
 
-    .ci/pytest chooses it and removes what still carries it when the run has ended, however it ended.
+    .ci/pytest chooses it, and removes what still carries it when the run has ended, however it did.
     """
     return os.environ.get("TWINBRIDGE_TEST_PROJECT", f"twinbridge-test-{uuid.uuid4().hex[:8]}")

@@ -91,7 +91,7 @@ class Field:
         return rows
 
     def texts(self, bridge: str, project: str) -> dict[str, str]:
-        """id -> content of every message of the project's group in a bridge's file."""
+        """The id and content of every message of the project's group in a bridge's file."""
         rows = self.stored(
             bridge, "SELECT id, content FROM messages WHERE chat_jid = ?", group_of(project)
         )
@@ -111,9 +111,7 @@ class Field:
 
     def wait_connected(self, bridge: str, within_s: float = 60) -> None:
         """Wait until the bridge says that it would capture a message sent now."""
-        eventually(
-            f"{bridge} is healthy", lambda: self.health(bridge).status == 200, within_s
-        )
+        eventually(f"{bridge} is healthy", lambda: self.health(bridge).status == 200, within_s)
 
     def wait_received(self, within_s: float = 60) -> None:
         """Wait until no device has an undelivered message."""
@@ -151,17 +149,13 @@ def _pair(stack: Stack, field: Field, bridge: str) -> None:
 def _populate(field: Field) -> None:
     for number, story in enumerate(STORIES):
         addressing = ("pn", "lid")[number % 2]
-        field.post(
-            "/api/groups", jid=group_of(story), subject=story, addressing=addressing
-        )
+        field.post("/api/groups", jid=group_of(story), subject=story, addressing=addressing)
         for phone in NUMBERS.values():
             field.post(f"/api/groups/{quote(group_of(story))}/members", phone=phone)
 
 
 @pytest.fixture(scope="session")
-def field(
-    run_id: str, postgres: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Field]:
+def field(run_id: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """The stack, up, paired, with a group per scenario; removed when the run ends."""
     config = _configuration(tmp_path_factory.mktemp("stack") / "config")
     database = f"scenarios_{uuid.uuid4().hex[:8]}"

@@ -4,8 +4,6 @@ import random
 import unicodedata
 from collections.abc import Iterator
 
-import pytest
-
 NUMBER_WORDS = ("DR", "dr", "Dr", "drop", "DROP", "Drop")
 BETWEEN = ("", " ", "-", " - ", "\u00a0", " \u2013", "\n", "  ")
 AROUND = ("", " ", ", ", ". ", "\n", " done ", " (photo) ", " \u2705 ", " @27000000101 ", "; ", "/")
