@@ -115,8 +115,7 @@ class Writing:
         while len(rows) < len(drafts):
             size = BATCH
             if rate is not None:
-                while (early := began + len(rows) / rate - clock()) > 0:
-                    await asyncio.sleep(early)
+                await _until(began + len(rows) / rate)
                 size = min(BATCH, int((clock() - began) * rate) + 1 - len(rows))
             batch = drafts[len(rows) : len(rows) + max(1, size)]
             for group in {draft.group for draft in batch}:
@@ -125,9 +124,7 @@ class Writing:
         await self._release(order or {})
         return rows
 
-    async def _batch(
-        self, batch: Sequence[Draft], held: Mapping[str, set[Jid]]
-    ) -> list[LedgerRow]:
+    async def _batch(self, batch: Sequence[Draft], held: Mapping[str, set[Jid]]) -> list[LedgerRow]:
         """Write side by side: each is in its place before the first waits for the commit."""
         writes = (self._one(draft, held.get(draft.id or "", ())) for draft in batch)
         outcomes = await asyncio.gather(*writes, return_exceptions=True)
@@ -187,6 +184,15 @@ class Writing:
             await self._relay.room(devices, window)
 
 
+async def _until(due: float) -> None:
+    """Return at that time of the loop's clock, or at once when it has passed."""
+    loop = asyncio.get_running_loop()
+    if loop.time() < due:
+        reached = asyncio.Event()
+        loop.call_at(due, reached.set)
+        await reached.wait()
+
+
 class _Speaker:
     """What the makers of content may ask about a draft: it is the message's place in the world."""
 
@@ -223,6 +229,14 @@ class _Speaker:
         row = self._target()
         return (row.text or "") if row else ""
 
+    def quoted_key(self) -> MessageKey:
+        """The target as a quotation names it: with its author, also when that is oneself."""
+        key = self.key()
+        author = self._author()
+        if author is not None:
+            key.participant = str(author.jid(self.group.addressing))
+        return key
+
     def _author(self) -> Account | None:
         if self.draft.target_sender:
             return self._world.accounts[self.draft.target_sender]
@@ -247,7 +261,7 @@ KINDS: dict[str, Callable[[_Speaker], Content]] = {
     "document": lambda of: content.document(of.text, of.draft.filename),
     "edit": lambda of: content.edit(of.own_key(), of.text),
     "delete": lambda of: content.delete(of.key()),
-    "reply": lambda of: content.reply(of.text, of.key(), of.quoted()),
+    "reply": lambda of: content.reply(of.text, of.quoted_key(), of.quoted()),
     "reaction": lambda of: content.reaction(of.key(), of.text),
     "ephemeral": lambda of: content.ephemeral(of.text),
     "view_once": lambda of: content.view_once(of.text),
