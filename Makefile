@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # The demo reads no .env: what stands there is meant for production.
 DEMO := docker compose --env-file /dev/null -f compose.demo.yaml -p twinbridge-demo
+# The ports that a stack is going to publish, and where its pages are.
+PORTS := sed -n 's/^ *published: "\(.*\)"/\1/p'
 UV := $(shell command -v uv || echo .local/uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 # The interpreter and the certificate authorities are those of this machine.
@@ -19,21 +21,22 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: demo-start ## two bridges, a simulated WhatsApp, and a live table of what becomes of each message
-	@echo "The pages: http://127.0.0.1:8090 (write there), http://127.0.0.1:8080 and :8082 (the bridges)."
+	@echo "Write at http://$$($(DEMO) port simulator 8090). The bridges: http://$$($(DEMO) port bridge-primary 8080) and http://$$($(DEMO) port bridge-backup 8080)."
 	@echo "Ctrl-C leaves the table; the demo goes on until 'make demo-down'."
-	@$(DEMO) logs --follow --no-log-prefix --tail 40 simulator-demo
+	@$(DEMO) logs --follow --no-log-prefix --tail 40 simulator-demo || test $$? = 130
 
+# The second try: an engine may give the port of a replaced container free a moment too late.
 demo-start: images
-	@images/ports.sh twinbridge-demo $${PRIMARY_PORT:-8080} $${BACKUP_PORT:-8082} $${SIMULATOR_PORT:-8090}
-	@$(DEMO) up --detach --quiet-pull
+	@images/ports.sh twinbridge-demo $$($(DEMO) config | $(PORTS))
+	@$(DEMO) up --detach || { sleep 3; $(DEMO) up --detach; }
 
 demo-down: ## remove the demo with everything it has stored
 	@$(DEMO) down --volumes --remove-orphans --timeout 10
 
 up: images ## production: start or update it, then pair the numbers (docker compose logs -f)
-	@images/ports.sh twinbridge $${PRIMARY_PORT:-8080} $${BACKUP_PORT:-8082}
-	@docker compose up --detach
-	@echo "The bridges: http://127.0.0.1:$${PRIMARY_PORT:-8080} and :$${BACKUP_PORT:-8082}. The QR codes are there and in: docker compose logs -f"
+	@images/ports.sh twinbridge $$(docker compose config | $(PORTS))
+	@docker compose up --detach || { sleep 3; docker compose up --detach; }
+	@echo "The bridges: http://$$(docker compose port bridge-primary 8080) and http://$$(docker compose port bridge-backup 8080). The QR codes are there and in: docker compose logs -f"
 
 down: ## production: stop it; what it has stored stays
 	@docker compose down
