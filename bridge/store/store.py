@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import apsw
 
@@ -31,6 +31,9 @@ _CAPTURE = (
 )
 
 
+_News = TypeVar("_News", int, bool)
+
+
 class Store:
     """`messages.db` of one bridge; safe to be called from several threads.
 
@@ -46,7 +49,8 @@ class Store:
             StoreUnavailable: the directory or the file cannot be used.
         """
         self.on_captured: Callable[[], object] = lambda: None
-        """Called in the capturing thread once an event is durable."""
+        """Wakes the interpreter: called once an event is durable, in the thread that captured it,
+        and when something became known that makes stored messages due again."""
         self._path = volume / DIRECTORY / FILE
         self._clock = clock
         db = open_writer(volume, bridge)
@@ -137,13 +141,15 @@ class Store:
     def apply_rules(self, projects: Projects) -> int:
         """Search by these rules from now on; returns how many groups will be replayed."""
         with self._writer.transaction("cannot apply the rules"):
-            return knowledge.rules(self._writer, projects)
+            replayed = knowledge.rules(self._writer, projects)
+        return self._woken(replayed)
 
     def learn_alias(self, lid: str, pn: str, source: str) -> bool:
         """Know which phone number is behind a LID (digits); returns whether it was news."""
         with self._writer.transaction("cannot learn an alias"):
             now = int(self._clock() * 1000)
-            return knowledge.learn_pair(self._writer, lid, pn, source, now)
+            news = knowledge.learn_pair(self._writer, lid, pn, source, now)
+        return self._woken(news)
 
     def unresolved_lids(self, limit: int) -> tuple[str, ...]:
         """LIDs (digits) that wrote something and whose phone number is not known."""
@@ -161,7 +167,8 @@ class Store:
         into mentions.
         """
         with self._writer.transaction("cannot learn our own numbers"):
-            return knowledge.own_numbers(self._writer, numbers)
+            news = knowledge.own_numbers(self._writer, numbers)
+        return self._woken(news)
 
     # -- publishing ---------------------------------------------------------------------------
 
@@ -210,6 +217,11 @@ class Store:
             self._reader.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         if self._writer.wal_pages >= TRUNCATE_AT:
             self._writer.truncate_wal()
+
+    def _woken(self, news: _News) -> _News:
+        if news:
+            self.on_captured()
+        return news
 
     def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL values
         with self._reading, translated("cannot read messages.db"):

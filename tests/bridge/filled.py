@@ -15,6 +15,9 @@ from contracts.messages import messages_file, open_for_reading
 from contracts.projects import Project, Projects
 from tests.bridge.events import GROUP, T0
 
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - given to tempfile
+"""Where a test that makes hundreds of stores puts them: a process that dies loses nothing there."""
+
 NOW = T0 / 1000 + 3_600
 
 Event = tuple[str, bytes]

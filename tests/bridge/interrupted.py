@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bridge.events import T0, edit, info, lid, message, phone, revoke, snapshot, undecryptable
 from tests.bridge.filled import (
+    IN_MEMORY,
     Event,
     feed,
     mentions,
@@ -78,12 +79,12 @@ def dies(volume: Path, acknowledged: Path, statements: int) -> bool:
 
 def main() -> None:
     """Interrupt before every statement in turn, go on, and compare with an undisturbed life."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as directory:
         whole = Path(directory)
         live(whole, whole / "acknowledged", None)
         expected = messages(whole), mentions(whole)
     for statements in itertools.count(1):
-        with tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory(dir=IN_MEMORY) as directory:
             volume = Path(directory)
             acknowledged = volume / "acknowledged"
             acknowledged.touch()

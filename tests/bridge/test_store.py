@@ -312,12 +312,20 @@ def test_capture_that_cannot_store_says_so_and_loses_nothing(tmp_path: Path) -> 
 
 
 def test_capture_wakes(tmp_path: Path) -> None:
-    """Whoever waits for captures is called after the event is durable."""
+    """The interpreter is woken by a durable event, and by news that make messages due again."""
     with open_store(tmp_path) as store:
         seen: list[list[tuple[int]]] = []
         store.on_captured = lambda: seen.append(rows(tmp_path, "SELECT count(*) FROM event"))
         feed(store, [TEXT])
         assert seen == [[(1,)]]
+        settle(store)
+        assert store.learn_alias("78", "2783", "test")
+        assert store.set_own_numbers({"2784"})
+        assert store.apply_rules(rules()) == 1
+        assert len(seen) == 4
+        store.apply_rules(rules())
+        store.set_own_numbers({"2784"})
+        assert len(seen) == 4
 
 
 def test_the_wal_stays_bounded(tmp_path: Path) -> None:

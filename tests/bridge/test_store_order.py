@@ -23,6 +23,7 @@ from tests.bridge.events import (
     undecryptable,
 )
 from tests.bridge.filled import (
+    IN_MEMORY,
     Event,
     Seen,
     feed,
@@ -83,8 +84,8 @@ def steps(draw: st.DrawFn) -> Step:
     """One event of any kind, or something learned."""
     kind = draw(
         st.sampled_from(
-            ["message", "message", "undecryptable", "edit", "edit", "revoke", "alias", "own",
-             "admins", "promote", "demote"]
+            ["message", "message", "undecryptable", "edit", "edit", "revoke", "revoke", "alias",
+             "own", "admins", "admins", "promote", "demote"]
         )
     )  # fmt: skip
     who, id_, at = draw(people), draw(ids), draw(times)
@@ -137,7 +138,7 @@ def _own(store: Store, number: str) -> None:
 
 def outcome(happens: list[Step], settled: list[bool]) -> tuple[list[Seen], object, object]:
     """What is in the file after the steps, interpreted now and then."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as directory:
         volume = Path(directory)
         with open_store(volume) as store:
             store.apply_rules(rules())
