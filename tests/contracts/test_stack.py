@@ -62,10 +62,16 @@ def test_everything_at_once(tmp_path: Path) -> None:
     }
 
 
-def check(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command that people run."""
-    command = [sys.executable, "-m", "contracts.check", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=CONFIG.parent)
+def check(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command that people run, with these variables only."""
+    return subprocess.run(
+        [sys.executable, "-m", "contracts.check", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CONFIG.parent,
+        env=environment,
+    )
 
 
 def test_check_of_what_we_ship() -> None:
@@ -92,3 +98,45 @@ def test_check_of_two_wrong_files(tmp_path: Path) -> None:
         "config/projects.yaml: typo",
         "config/stack.yaml: typo",
     ]
+
+
+def test_check_of_a_wrong_environment() -> None:
+    """The variables of .env are judged too; neither a number nor a password is shown."""
+    done = check(
+        CONFIG,
+        PRIMARY_NUMBER="0820000001",
+        BACKUP_NUMBER="27820000002",
+        DATABASE_URL="mysql://twinbridge:secret@elsewhere/twinbridge",
+        LOG_LEVEL="loud",
+        LOG_FORMAT="JSON",
+    )
+
+    assert done.returncode == 78
+    assert [line.split(": ")[1].split(" = ")[0] for line in done.stderr.splitlines()] == [
+        "PRIMARY_NUMBER",
+        "DATABASE_URL",
+        "LOG_LEVEL",
+    ]
+    assert "secret" not in done.stderr
+    assert "0820000001" not in done.stderr
+
+
+def test_check_of_one_number_for_two_bridges() -> None:
+    """Two bridges on one number are one witness, and the check says so."""
+    done = check(CONFIG, PRIMARY_NUMBER="27820000001", BACKUP_NUMBER="+27 82 000 0001")
+
+    assert done.returncode == 78
+    assert "BACKUP_NUMBER: is the number of bridge primary too" in done.stderr
+
+
+def test_check_of_a_right_environment() -> None:
+    """Numbers with blanks, Neon's own URL and any case of the log's words are right."""
+    done = check(
+        CONFIG,
+        PRIMARY_NUMBER="+27 82 000 0001",
+        BACKUP_NUMBER="27820000002",
+        DATABASE_URL="postgresql://u:p@ep-x.neon.tech/db?sslmode=require&channel_binding=require",
+        LOG_LEVEL="debug",
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
