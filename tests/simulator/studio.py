@@ -4,6 +4,7 @@ A listener is a paired device whose keys a `Receiver` holds: what the virtual me
 decrypted, parsed and kept, receipted at once unless told otherwise. No client library, no network.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Listener:
     sender_keys: dict[tuple[str, str, int], SenderKey] = field(default_factory=dict)
     receipts: bool = True
     deepest: int = 0
+    grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def send(self, node: Node) -> None:
         """The server's side calls this for every stanza to the device."""
@@ -55,8 +57,15 @@ class Listener:
         self.deepest = max(self.deepest, self.relay.queues.size(self.device.jid))
         if node.tag == "message":
             self.heard.append(self._read(node))
+            self.grown.set()
         if self.receipts:
             self.receipt(node)
+
+    async def has_heard(self, count: int) -> None:
+        """Return when that many messages have come; use a time-out."""
+        while len(self.heard) < count:
+            self.grown.clear()
+            await self.grown.wait()
 
     def receipt(self, node: Node) -> None:
         """Take the stanza out of the device's queue."""
