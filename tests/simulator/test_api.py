@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from aiohttp.web import Application, Request
 
 from simulator import api
 from simulator.groups import Groups
+from simulator.ledger import LedgerRow
 from simulator.pairing import Pairing
+from simulator.writing import KINDS
 from tests.simulator.studio import Studio, studio
 
+ROOT = Path(__file__).resolve().parents[2]
 Api = TestClient[Request, Application]
 TECHNICIAN, BRIDGE = "27000000101", "27000000001"
 GROUP = "120363000000000001@g.us"
@@ -126,6 +130,20 @@ async def test_the_page_needs_nothing_from_elsewhere(stage: tuple[Studio, Api]) 
         assert answer.status == 200
         text += await answer.text()
     assert not re.findall(r"https?://|//[a-z]+\.", text)
+
+
+async def test_the_document_names_every_route_kind_and_field(stage: tuple[Studio, Api]) -> None:
+    """docs/simulator.md leaves out nothing that the API, the kinds or a ledger row have."""
+    _, client = stage
+    document = (ROOT / "docs" / "simulator.md").read_text()
+    app = client.server.app  # type: ignore[attr-defined]
+    routes = {route.resource.canonical for route in app.router.routes() if route.resource}
+    firsts = {route.split("{")[0] for route in routes if route.startswith("/api/")}
+    assert firsts
+    names = {*KINDS, *(field.name for field in fields(LedgerRow))}
+    missing = [first for first in sorted(firsts) if first not in document]
+    assert missing == []
+    assert [name for name in sorted(names) if f"`{name}`" not in document] == []
 
 
 async def test_the_queue_of_a_device_shows_what_it_has_not_receipted(
