@@ -42,30 +42,37 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- The comment keeps every line of the reviewer and the notes of before the last act; the notes
--- since then are those of the resubmissions given.
+-- since then are those of the resubmissions given. (plpgsql, because it keeps its plans.)
 CREATE FUNCTION public.comment_with_notes(
     comment text, since timestamptz, resubmissions timestamptz []
-) RETURNS text LANGUAGE sql STABLE AS $$
-    WITH lines AS (
-        SELECT
-            line, number,
-            substring(line FROM '^\[twinbridge\] resubmitted (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\r?$')
-                AS noted
-        FROM regexp_split_to_table($1, '\n') WITH ORDINALITY AS split (line, number)
-    ), notes AS (
-        SELECT trim(TRAILING E'\r' FROM line) AS note FROM lines WHERE noted::timestamptz < $2
-        UNION
-        SELECT public.resubmission_note(moment) FROM unnest($3) AS moment
-    )
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM notes) AND NOT EXISTS (SELECT FROM lines WHERE noted IS NOT NULL)
-        THEN $1
-        ELSE nullif(concat_ws(
-            E'\n',
-            (SELECT string_agg(line, E'\n' ORDER BY number) FROM lines WHERE noted IS NULL),
-            (SELECT string_agg(note, E'\n' ORDER BY note) FROM notes)
-        ), '')
-    END
+) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    line text;
+    noted text;
+    kept text [] := '{}';
+    notes text [] := ARRAY(SELECT public.resubmission_note(m) FROM unnest(resubmissions) AS m);
+BEGIN
+    IF comment IS NULL OR comment NOT LIKE '%[twinbridge] resubmitted %' THEN
+        kept := array_remove(ARRAY[nullif(comment, '')], NULL);
+        IF notes = '{}' THEN
+            RETURN comment;
+        END IF;
+    ELSE
+        FOREACH line IN ARRAY string_to_array(comment, E'\n') LOOP
+            noted := substring(
+                line FROM '^\[twinbridge\] resubmitted (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\r?$'
+            );
+            IF noted IS NULL THEN
+                kept := kept || line;
+            ELSIF noted::timestamptz < since THEN
+                notes := notes || trim(TRAILING E'\r' FROM line);
+            END IF;
+        END LOOP;
+    END IF;
+    RETURN nullif(array_to_string(
+        kept || ARRAY(SELECT DISTINCT note FROM unnest(notes) AS note ORDER BY note), E'\n'
+    ), '');
+END
 $$;
 
 CREATE FUNCTION public.reviews_of(drops text [])
@@ -74,9 +81,7 @@ RETURNS TABLE (
     submitted_by text, user_name text, resubmitted boolean, incomplete boolean,
     feedback_sent timestamptz, comment text
 ) LANGUAGE sql STABLE AS $$
-    WITH settings AS (
-        SELECT timezone, same_submission FROM public.ledger_settings
-    ), mentions AS MATERIALIZED (
+    WITH mentions AS MATERIALIZED (
         SELECT c.*
         FROM public.counted_mentions(drops) AS c
         WHERE c.project = c.review_project
@@ -88,14 +93,13 @@ RETURNS TABLE (
     ), resubmissions AS (
         SELECT m.drop_number, array_agg(DISTINCT m.sent_at) AS moments
         FROM mentions AS m
-        CROSS JOIN settings
         LEFT JOIN acts ON acts.drop_number = m.drop_number
         WHERE CASE WHEN acts.since IS NULL THEN NOT m.is_first ELSE m.sent_at >= acts.since END
         AND NOT EXISTS (
             SELECT FROM mentions AS p
             WHERE p.drop_number = m.drop_number
             AND (p.sent_at, p.chat, p.message_id) < (m.sent_at, m.chat, m.message_id)
-            AND p.sent_at >= m.sent_at - settings.same_submission
+            AND p.sent_at >= m.sent_at - (SELECT same_submission FROM public.ledger_settings)
             AND (acts.since IS NULL OR p.sent_at >= acts.since)
             AND (
                 p.author_lid = m.author_lid
@@ -112,7 +116,7 @@ RETURNS TABLE (
     )
     SELECT
         f.drop_number, f.project, f.sent_at,
-        (f.sent_at AT TIME ZONE settings.timezone)::date,
+        (f.sent_at AT TIME ZONE (SELECT timezone FROM public.ledger_settings))::date,
         coalesce(n.author_pn, (
             SELECT p.author_pn FROM mentions AS p
             WHERE p.drop_number = n.drop_number AND p.author_lid = n.author_lid
@@ -131,25 +135,42 @@ RETURNS TABLE (
         CASE WHEN s.moments IS NULL THEN r.reviewed_feedback_sent END,
         public.comment_with_notes(r.comment, acts.since, coalesce(s.moments, '{}'))
     FROM mentions AS f
-    CROSS JOIN settings
     LEFT JOIN newest AS n ON n.drop_number = f.drop_number
     LEFT JOIN resubmissions AS s ON s.drop_number = f.drop_number
     LEFT JOIN acts ON acts.drop_number = f.drop_number
-    LEFT JOIN public.qa_photo_reviews AS r ON r.drop_number = f.drop_number
+    LEFT JOIN public.qa_photo_reviews AS r
+        ON r.drop_number = f.drop_number AND r.drop_number = ANY(drops)
     WHERE f.is_first
+$$;
+
+CREATE FUNCTION public.drops_without_review(drops text [])
+RETURNS text [] LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT DISTINCT u.drop_number::text FROM public.usable_mentions AS u
+        WHERE u.drop_number = ANY(drops) AND NOT EXISTS (
+            SELECT FROM public.qa_photo_reviews AS r
+            WHERE r.drop_number = u.drop_number AND r.drop_number = ANY(drops)
+        )
+    );
+END
 $$;
 
 -- Makes the reviews of these drops what their mentions say. READ COMMITTED is part of the rule:
 -- every statement after the lock sees all that was committed, so the last one to hold the lock
 -- computes over the complete set. Locks are taken in the order of the drops. Without a bridge, a
--- row that is inserted belongs to whichever heard the drop first.
+-- row that is inserted belongs to whichever heard the drop first. The planner cannot know how many
+-- drops an array holds and would join 500 of them with 500 row by row, hence no nested loops.
 CREATE FUNCTION public.settle_reviews(bridge text, drops text [])
-RETURNS integer LANGUAGE plpgsql SET twinbridge.settling = 'on' AS $$
+RETURNS integer LANGUAGE plpgsql
+SET twinbridge.settling = 'on' SET enable_nestloop = off SET jit = off AS $$
 DECLARE
+    missing text [];
     made integer;
     inserted integer := 0;
 BEGIN
     LOOP
+        missing := public.drops_without_review(drops);
         INSERT INTO public.qa_photo_reviews (
             drop_number, project, whatsapp_message_date, review_date, submitted_by, user_name,
             resubmitted, comment, bridge_source, from_ledger
@@ -161,10 +182,7 @@ BEGIN
                 WHERE m.drop_number = c.drop_number AND m.heard_first IS NOT NULL
                 ORDER BY m.recorded_at LIMIT 1
             )), true
-        FROM public.reviews_of(drops) AS c
-        WHERE NOT EXISTS (
-            SELECT FROM public.qa_photo_reviews AS r WHERE r.drop_number = c.drop_number
-        )
+        FROM public.reviews_of(missing) AS c
         ORDER BY c.drop_number
         ON CONFLICT (drop_number) DO NOTHING;
         GET DIAGNOSTICS made = ROW_COUNT;
@@ -174,12 +192,7 @@ BEGIN
         WHERE r.drop_number = ANY(drops) ORDER BY r.drop_number FOR UPDATE;
 
         -- A row may have been taken away (its only author turned out to be us) while we waited.
-        EXIT WHEN NOT EXISTS (
-            SELECT FROM public.usable_mentions AS u
-            WHERE u.drop_number = ANY(drops) AND NOT EXISTS (
-                SELECT FROM public.qa_photo_reviews AS r WHERE r.drop_number = u.drop_number
-            )
-        );
+        EXIT WHEN public.drops_without_review(drops) = '{}';
     END LOOP;
 
     UPDATE public.qa_photo_reviews AS r
@@ -187,7 +200,7 @@ BEGIN
         submitted_by = c.submitted_by, user_name = c.user_name, resubmitted = c.resubmitted,
         incomplete = c.incomplete, feedback_sent = c.feedback_sent, comment = c.comment
     FROM public.reviews_of(drops) AS c
-    WHERE r.drop_number = c.drop_number
+    WHERE r.drop_number = c.drop_number AND r.drop_number = ANY(drops)
     AND (
         r.project, r.whatsapp_message_date, r.review_date, r.submitted_by, r.user_name,
         r.resubmitted, r.incomplete, r.feedback_sent, r.comment
@@ -199,7 +212,8 @@ BEGIN
     DELETE FROM public.qa_photo_reviews AS r
     WHERE r.drop_number = ANY(drops) AND r.from_ledger AND r.reviewed_at IS NULL
     AND NOT EXISTS (
-        SELECT FROM public.usable_mentions AS u WHERE u.drop_number = r.drop_number
+        SELECT FROM public.usable_mentions AS u
+        WHERE u.drop_number = r.drop_number AND u.drop_number = ANY(drops)
     );
 
     PERFORM public.settle_other_projects(drops);

@@ -138,7 +138,7 @@ def batches(
 
 
 EXAMPLES = settings(
-    max_examples=250,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
