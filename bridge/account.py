@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.connection import Account
+from bridge.signals import Account
 
 
 @dataclass(frozen=True, slots=True)

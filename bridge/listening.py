@@ -14,10 +14,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from bridge import connection, disk
+from bridge import connection, disk, signals
 from bridge.account import AccountVerdict, judge_account
-from bridge.connection import Account, Connection, apply, next_start
+from bridge.connection import Connection, apply, next_start
 from bridge.disk import DiskVerdict, judge_disk
+from bridge.signals import Account
 from bridge.whatsapp import Capture, Death, WhatsApp
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class Listening:
         self._expected = expected
         self._others = others
         self._capture = capture
-        self._inbox: asyncio.Queue[connection.Event] = asyncio.Queue()
+        self._inbox: asyncio.Queue[signals.Event] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self.whatsapp = WhatsApp(database, name, self._store, self.tell, self._accepts)
         self.state = Connection(since=time.monotonic())
@@ -116,7 +117,7 @@ class Listening:
 
     # --- from the client's threads --------------------------------------------------------------
 
-    def tell(self, event: connection.Event) -> None:
+    def tell(self, event: signals.Event) -> None:
         """Hand an event over to the loop; called from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._inbox.put_nowait, event)
@@ -143,7 +144,7 @@ class Listening:
     def _leave_for(self, line: str) -> None:
         self._unwritable_until = time.monotonic() + UNWRITABLE_S
         self.room = DiskVerdict(False, "session not writable", line)
-        self._inbox.put_nowait(connection.Tick())
+        self._inbox.put_nowait(signals.Tick())
 
     def _measure(self) -> None:
         if time.monotonic() < self._unwritable_until:
@@ -179,7 +180,7 @@ class Listening:
         """Look at the disk once a second."""
         while True:
             self._measure()
-            self._inbox.put_nowait(connection.Tick())
+            self._inbox.put_nowait(signals.Tick())
             await asyncio.sleep(OBSERVE_S)
 
     async def _ask(self) -> None:
@@ -188,7 +189,7 @@ class Listening:
             asked = time.monotonic()
             is_open = await in_thread(self.whatsapp.is_connected)
             self._answered = time.monotonic()
-            self._inbox.put_nowait(connection.Observed(is_open, asked))
+            self._inbox.put_nowait(signals.Observed(is_open, asked))
             await asyncio.sleep(OBSERVE_S)
 
     async def _fold(self) -> None:
@@ -197,11 +198,11 @@ class Listening:
             now = time.monotonic()
             before = self.state
             self.state = apply(before, event, now)
-            if isinstance(event, connection.Died):
+            if isinstance(event, signals.Died):
                 raise Death(event.error)
-            if isinstance(event, connection.GroupsChanged | connection.Connected):
+            if isinstance(event, signals.GroupsChanged | signals.Connected):
                 self.groups_changed.set()
-            if isinstance(event, connection.Started):
+            if isinstance(event, signals.Started):
                 self._due = None
             elif (due := next_start(self.state, event, now)) is not None:
                 self._due = due

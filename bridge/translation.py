@@ -5,8 +5,8 @@ The codes are those of `neonize.events.EVENT_TO_INT`; only what is listed here i
 
 from neonize.proto import Neonize_pb2 as wire
 
-from bridge import connection
-from bridge.connection import Account
+from bridge import signals
+from bridge.signals import Account
 
 LOGGED_IN_AS = 0
 CONNECTED = 3
@@ -24,55 +24,55 @@ def account_of(payload: bytes) -> Account:
     return Account(pn=device.JID.User, lid=device.LID.User)
 
 
-def _connected(_: bytes) -> connection.Event:
-    return connection.Connected()
+def _connected(_: bytes) -> signals.Event:
+    return signals.Connected()
 
 
-def _disconnected(_: bytes) -> connection.Event:
-    return connection.Disconnected()
+def _disconnected(_: bytes) -> signals.Event:
+    return signals.Disconnected()
 
 
-def _keep_alive_lost(payload: bytes) -> connection.Event:
-    return connection.KeepAliveLost(wire.KeepAliveTimeout.FromString(payload).ErrorCount)
+def _keep_alive_lost(payload: bytes) -> signals.Event:
+    return signals.KeepAliveLost(wire.KeepAliveTimeout.FromString(payload).ErrorCount)
 
 
-def _keep_alive_restored(_: bytes) -> connection.Event:
-    return connection.KeepAliveRestored()
+def _keep_alive_restored(_: bytes) -> signals.Event:
+    return signals.KeepAliveRestored()
 
 
-def _logged_out(payload: bytes) -> connection.Event:
+def _logged_out(payload: bytes) -> signals.Event:
     told = wire.LoggedOut.FromString(payload)
     when = "at login" if told.OnConnect else "while connected"
-    return connection.LoggedOut(f"{wire.ConnectFailureReason.Name(told.Reason)}, {when}")
+    return signals.LoggedOut(f"{wire.ConnectFailureReason.Name(told.Reason)}, {when}")
 
 
-def _replaced(_: bytes) -> connection.Event:
-    return connection.Replaced()
+def _replaced(_: bytes) -> signals.Event:
+    return signals.Replaced()
 
 
-def _banned(payload: bytes) -> connection.Event:
+def _banned(payload: bytes) -> signals.Event:
     told = wire.TemporaryBan.FromString(payload)
     # whatsmeow's time.Duration: neonize passes it on in its own unit, seconds or nanoseconds.
     expire_s = told.Expire / 1e9 if told.Expire > 10**9 else float(told.Expire)
-    return connection.Banned(code=told.Code, expire_s=expire_s)
+    return signals.Banned(code=told.Code, expire_s=expire_s)
 
 
-def _refused(payload: bytes) -> connection.Event:
+def _refused(payload: bytes) -> signals.Event:
     told = wire.ConnectFailure.FromString(payload)
     name = wire.ConnectFailureReason.Name(told.Reason)
-    return connection.Refused(f"{name} {told.Message}".strip())
+    return signals.Refused(f"{name} {told.Message}".strip())
 
 
-def _outdated(_: bytes) -> connection.Event:
-    return connection.Outdated()
+def _outdated(_: bytes) -> signals.Event:
+    return signals.Outdated()
 
 
-def _backlog_announced(payload: bytes) -> connection.Event:
-    return connection.BacklogAnnounced(wire.OfflineSyncPreview.FromString(payload).Message)
+def _backlog_announced(payload: bytes) -> signals.Event:
+    return signals.BacklogAnnounced(wire.OfflineSyncPreview.FromString(payload).Message)
 
 
-def _backlog_done(payload: bytes) -> connection.Event:
-    return connection.BacklogDone(wire.OfflineSyncCompleted.FromString(payload).Count)
+def _backlog_done(payload: bytes) -> signals.Event:
+    return signals.BacklogDone(wire.OfflineSyncCompleted.FromString(payload).Count)
 
 
 _EVENTS = {
@@ -92,7 +92,7 @@ _EVENTS = {
 SUBSCRIBED = (*CAPTURED, *_EVENTS)
 
 
-def event_of(code: int, payload: bytes) -> connection.Event | None:
+def event_of(code: int, payload: bytes) -> signals.Event | None:
     """The event a code stands for, or None for one that says nothing about the connection."""
     translate = _EVENTS.get(code)
     return translate(payload) if translate else None

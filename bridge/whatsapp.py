@@ -28,9 +28,9 @@ from neonize.events import INT_TO_EVENT, Event
 from neonize.exc import NeonizeError
 from neonize.proto.Neonize_pb2 import JID
 
-from bridge import connection, translation
-from bridge.connection import Account
+from bridge import connection, signals, translation
 from bridge.console import StandardError
+from bridge.signals import Account
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class WhatsApp:
         database: Path,
         name: str,
         capture: Capture,
-        emit: Callable[[connection.Event], None],
+        emit: Callable[[signals.Event], None],
         accepts: Callable[[Account], bool],
     ) -> None:
         self._database = database
@@ -166,7 +166,7 @@ class WhatsApp:
         client.event.qr(self._qr_shown)
         self._client = client
         self._stderr.mute()
-        self._emit(connection.Started())
+        self._emit(signals.Started())
         self._thread = threading.Thread(
             target=self._run, args=(client,), name=f"whatsapp-{generation}", daemon=True
         )
@@ -189,7 +189,7 @@ class WhatsApp:
         thread.join(STOP_AT_MOST_S if listening else QUIET_S)
         if thread.is_alive():
             self.abandoned += 1
-        self._emit(connection.Stopped())
+        self._emit(signals.Stopped())
 
     def _run(self, client: _Client) -> None:
         """Block in the client until it is stopped; tell what ended it otherwise."""
@@ -199,7 +199,7 @@ class WhatsApp:
         except NeonizeError as refused:
             error = str(refused)
             if not self._listening and not self._stopping.is_set():
-                self._emit(connection.Unreachable(error))
+                self._emit(signals.Unreachable(error))
                 return
         except Exception as broken:  # the thread's last word, whatever it is
             log.exception("client thread broke")
@@ -207,7 +207,7 @@ class WhatsApp:
         finally:
             self._stderr.unmute()
         if not self._stopping.is_set():
-            self._emit(connection.Died(error))
+            self._emit(signals.Died(error))
 
     def _drain(self) -> None:
         """Wait until the channel is empty: the callbacks have been quiet for a while."""
@@ -225,11 +225,11 @@ class WhatsApp:
 
     def _qr_shown(self, _client: NewClient, code: bytes) -> None:
         self._stderr.unmute()
-        self._emit(connection.QrShown(code.decode("ascii", "replace")))
+        self._emit(signals.QrShown(code.decode("ascii", "replace")))
 
     def _pairing_ended(self, result: str) -> None:
         self._stderr.mute()  # Go's line follows, whatever the result
-        self._emit(connection.PairingEnded(result))
+        self._emit(signals.PairingEnded(result))
 
     def _receive(self, generation: int, code: int, payload: bytes) -> None:
         """Take one event; never raises, since that would lose it with nothing but a traceback."""
@@ -241,7 +241,7 @@ class WhatsApp:
             if kind := translation.CAPTURED.get(code):
                 self._store(kind, payload)
                 if code in translation.GROUP_CHANGES:
-                    self._emit(connection.GroupsChanged())
+                    self._emit(signals.GroupsChanged())
             else:
                 self._tell(code, payload)
         except Exception:  # see above: this is the outermost frame that is ours
@@ -277,7 +277,7 @@ class WhatsApp:
             self._stderr.unmute()
             account = translation.account_of(payload)
             self._captures = self._accepts(account)
-            self._emit(connection.LoggedInAs(account))
+            self._emit(signals.LoggedInAs(account))
             return
         if code in (translation.CONNECTED, translation.DISCONNECTED):
             self._backlog_since = time.monotonic()

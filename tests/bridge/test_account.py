@@ -1,7 +1,7 @@
 """The wrong account, or one account twice, is refused with a sentence."""
 
 from bridge.account import judge_account
-from bridge.connection import Account
+from bridge.signals import Account
 
 ME = Account(pn="27820000001", lid="99000000001")
 

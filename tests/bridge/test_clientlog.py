@@ -61,7 +61,7 @@ async def _record(store: Store, text: str) -> list[str]:
     losses.found(judge(text))
     try:
         async with asyncio.timeout(5):
-            while store.counts() == before and not left:  # noqa: ASYNC110 - a file tells nobody
+            while store.counts() == before and not left:
                 await asyncio.sleep(0.01)
     finally:
         running.cancel()

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bridge import connection
-from bridge.connection import Account, Connection, Event, Word, apply, next_start
+from bridge import connection, signals
+from bridge.connection import Connection, Word, apply, next_start
+from bridge.signals import Account, Event
 
 ME = Account(pn="27820000001", lid="99000000001")
 
@@ -18,42 +19,38 @@ def _after(*events: Event, step_s: float = 1.0) -> tuple[Connection, float]:
 
 def test_a_fresh_session_shows_a_code_until_it_is_scanned() -> None:
     """The code is part of the state only while it can be scanned."""
-    waiting, _ = _after(connection.Started(), connection.QrShown("one"), connection.QrShown("two"))
+    waiting, _ = _after(signals.Started(), signals.QrShown("one"), signals.QrShown("two"))
     assert (waiting.word, waiting.qr, waiting.paired) == (Word.PAIRING, "two", False)
     paired, _ = _after(
-        connection.Started(),
-        connection.QrShown("one"),
-        connection.PairingEnded("success"),
-        connection.LoggedInAs(ME),
-        connection.Connected(),
+        signals.Started(),
+        signals.QrShown("one"),
+        signals.PairingEnded("success"),
+        signals.LoggedInAs(ME),
+        signals.Connected(),
     )
     assert (paired.word, paired.qr, paired.account) == (Word.CONNECTED, None, ME)
 
 
 def test_a_pairing_that_timed_out_is_started_again_by_us() -> None:
     """The library goes silent after 160 s; nobody should have to restart the bridge for that."""
-    ended = connection.PairingEnded("timeout")
-    state, now = _after(connection.Started(), connection.QrShown("one"), ended)
+    ended = signals.PairingEnded("timeout")
+    state, now = _after(signals.Started(), signals.QrShown("one"), ended)
     assert state.qr is None
     assert next_start(state, ended, now) == now + 1.0
 
 
-@pytest.mark.parametrize(
-    "event", [connection.Replaced(), connection.Outdated(), connection.Disconnected()]
-)
+@pytest.mark.parametrize("event", [signals.Replaced(), signals.Outdated(), signals.Disconnected()])
 def test_no_new_client_where_it_would_be_a_war_or_the_library_does_it(event: Event) -> None:
     """Replaced and outdated wait for a person; a broken connection is the library's business."""
-    state, now = _after(
-        connection.Started(), connection.LoggedInAs(ME), connection.Connected(), event
-    )
+    state, now = _after(signals.Started(), signals.LoggedInAs(ME), signals.Connected(), event)
     assert not state.connected
     assert next_start(state, event, now) is None
 
 
 def test_a_forced_reconnect_without_an_event_is_seen_by_asking_the_socket() -> None:
     """After 203 s of silence the library reconnects without saying Disconnected."""
-    asked = connection.Observed(False, asked=1.5)
-    state, now = _after(connection.Connected(), asked)
+    asked = signals.Observed(False, asked=1.5)
+    state, now = _after(signals.Connected(), asked)
     assert state.word is Word.DISCONNECTED
     assert next_start(state, asked, now) is None
     much_later = now + connection.STUCK_S + 1
@@ -62,23 +59,23 @@ def test_a_forced_reconnect_without_an_event_is_seen_by_asking_the_socket() -> N
 
 def test_an_answer_from_before_the_login_does_not_undo_it() -> None:
     """The client was asked, logged in, and the old answer arrived last."""
-    state, _ = _after(connection.Connected(), connection.Observed(False, asked=0.5))
+    state, _ = _after(signals.Connected(), signals.Observed(False, asked=0.5))
     assert state.connected
 
 
 def test_unanswered_pings_are_not_connected_although_the_socket_is_open() -> None:
     """The socket says open for minutes after the far side is gone."""
-    lost = connection.KeepAliveLost(1)
-    state, _ = _after(connection.Connected(), lost, connection.Observed(True, asked=2.5))
+    lost = signals.KeepAliveLost(1)
+    state, _ = _after(signals.Connected(), lost, signals.Observed(True, asked=2.5))
     assert (state.word, state.connected) == (Word.SILENT, False)
-    restored = apply(state, connection.KeepAliveRestored(), 9.0)
+    restored = apply(state, signals.KeepAliveRestored(), 9.0)
     assert restored.connected
 
 
 def test_a_logout_forgets_the_account_and_pairs_anew_after_the_row_is_gone() -> None:
     """LoggedOut is told 4 ms before the session row is deleted; an earlier start meets it again."""
-    event = connection.LoggedOut("LOGGED_OUT, while connected")
-    state, now = _after(connection.LoggedInAs(ME), connection.Connected(), event)
+    event = signals.LoggedOut("LOGGED_OUT, while connected")
+    state, now = _after(signals.LoggedInAs(ME), signals.Connected(), event)
     assert not state.paired
     assert next_start(state, event, now) == now + connection.AFTER_LOGOUT_S
 
@@ -87,7 +84,7 @@ def test_an_unreachable_server_is_tried_again_with_growing_pauses() -> None:
     """The first connection is not retried by the library; the pause doubles up to half a minute."""
     state, pauses = Connection(), []
     for attempt in range(8):
-        event = connection.Unreachable("no route")
+        event = signals.Unreachable("no route")
         state = apply(state, event, float(attempt))
         due = next_start(state, event, 0.0)
         assert due is not None
@@ -97,5 +94,5 @@ def test_an_unreachable_server_is_tried_again_with_growing_pauses() -> None:
 
 def test_the_time_of_a_state_is_when_it_began() -> None:
     """A state that is confirmed again is not younger."""
-    state = apply(Connection(), connection.KeepAliveLost(1), 10.0)
-    assert apply(state, connection.KeepAliveLost(2), 40.0).since == 10.0
+    state = apply(Connection(), signals.KeepAliveLost(1), 10.0)
+    assert apply(state, signals.KeepAliveLost(2), 40.0).since == 10.0
