@@ -1,6 +1,7 @@
 """Every kind of message: as the real client shows it, and what the requests may and may not say."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,10 @@ class Cast:
         """Write one message; returns its ledger row."""
         body = {"group": self.groups[group], "sender": sender, "kind": kind, **more}
         return self.room.post("/api/messages", **body)
+
+    def delivered(self, phone: str) -> bool:
+        """Whether the account's client has receipted everything."""
+        return not self.room.undelivered(phone)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +107,7 @@ def test_malformed_messages_vanish_and_the_next_one_arrives(cast: Cast, group: s
     for client, phone in zip(cast.clients, (ANN, BOB), strict=True):
         shown(client, first["id"])
         client.wait("message", id=last["id"], text="after them")
-        eventually("the queue is empty", lambda phone=phone: not cast.room.undelivered(phone))
+        eventually("the queue is empty", partial(cast.delivered, phone))
         assert not lost & {event.get("id") for event in client.events}
 
 
