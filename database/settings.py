@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from contracts.database_url import database_url_source
 from contracts.problems import ConfigurationError, Problem
@@ -20,7 +21,7 @@ class Settings:
     """Called before each connection; raises OSError while a file is missing."""
     projects: Path
     log_level: str
-    log_format: str
+    log_format: Literal["text", "json"]
 
 
 def read_settings() -> Settings:
@@ -34,5 +35,5 @@ def read_settings() -> Settings:
         database_url=source,
         projects=PROJECTS,
         log_level=os.environ.get("LOG_LEVEL") or "INFO",
-        log_format=os.environ.get("LOG_FORMAT") or "text",
+        log_format="json" if os.environ.get("LOG_FORMAT") == "json" else "text",
     )

@@ -51,7 +51,7 @@ async def test_a_day_of_backlog_is_published_in_sorted_batches(database_url: str
 async def test_a_faulty_row_is_parked_and_the_rest_goes_on(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One NUL in one of 60 mentions: 59 reviews, one parked with its error, loudly, status yellow."""
+    """One NUL in one of 60 mentions: 59 reviews, one parked with its error, loudly, yellow."""
     outbox = Memory([mention(n) for n in range(60)])
     outbox.mentions[41] = replace(outbox.mentions[41], message_id="M\x00")
     async with publishing(outbox, database_url) as running:

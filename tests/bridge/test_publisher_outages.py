@@ -76,18 +76,23 @@ async def test_a_batch_that_takes_too_long_is_made_smaller(database_url: str) ->
         assert len(await drops(database_url)) == 100
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "ALTER TABLE qa_photo_reviews RENAME COLUMN user_name TO username",
-        "DROP FUNCTION record_mentions",
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE insufficient_privilege; END $$; "
-        "CREATE TRIGGER refuse BEFORE INSERT ON drop_mentions FOR EACH ROW EXECUTE FUNCTION refuse()",
-        "ALTER TABLE qa_photo_reviews ADD COLUMN region text NOT NULL DEFAULT 'x'; "
-        "ALTER TABLE qa_photo_reviews ALTER COLUMN region DROP DEFAULT",
-    ],
-)
+DAMAGES = {
+    "another column name": "ALTER TABLE qa_photo_reviews RENAME COLUMN user_name TO username",
+    "no function": "DROP FUNCTION record_mentions",
+    "no privilege": (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE insufficient_privilege; END $$;"
+        "CREATE TRIGGER refuse BEFORE INSERT ON drop_mentions"
+        " FOR EACH ROW EXECUTE FUNCTION refuse()"
+    ),
+    "a column that nobody fills": (
+        "ALTER TABLE qa_photo_reviews ADD COLUMN region text NOT NULL DEFAULT 'x';"
+        "ALTER TABLE qa_photo_reviews ALTER COLUMN region DROP DEFAULT"
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 async def test_a_database_that_refuses_everything_is_loud_and_parks_nothing(
     database_url: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:

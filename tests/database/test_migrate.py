@@ -51,7 +51,7 @@ def test_eight_migrators_at_once_do_the_work_of_one(empty_database_url: str) -> 
 def test_a_killed_migrator_leaves_nothing_behind(
     empty_database_url: str, tmp_path: Path, moment: str
 ) -> None:
-    """kill -9 during a migration: none of it stays, no lock stays, and the next one completes."""
+    """After kill -9 during a migration none of it stays, no lock stays, and the next completes."""
     slow = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, slow)
     name = "0000_first.sql" if moment == "before any" else "9999_last.sql"
@@ -76,7 +76,10 @@ def test_a_killed_migrator_leaves_nothing_behind(
         ],
         cwd=ROOT,
     )
-    asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    asleep = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    )
     while ask(empty_database_url, asleep) != [(1,)]:
         assert migrator.poll() is None
         time.sleep(0.02)

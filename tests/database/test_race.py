@@ -47,8 +47,12 @@ def meet(barrier: Barrier) -> None:
 
 def publish(url: str, bridge: str, seed: int, known: str) -> tuple[int, int, int]:
     """Record everything in an order of its own, knowing only one half of each author."""
-    hidden = "author_pn" if known == "author_lid" else "author_lid"
-    heard = [replace(mention, **{hidden: None}) for mention in messages()]
+    heard = [
+        replace(mention, author_pn=None)
+        if known == "author_lid"
+        else replace(mention, author_lid=None)
+        for mention in messages()
+    ]
     random.Random(seed).shuffle(heard)
     counts = [0, 0, 0]
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:

@@ -38,7 +38,7 @@ OURS = (
 @st.composite
 def worlds(draw: st.DrawFn) -> list[tuple[str, Mention]]:
     """Copies of a few messages, each knowing something else, with the bridge that heard it."""
-    copies = []
+    copies: list[tuple[str, Mention]] = []
     for number in range(draw(st.integers(1, 7))):
         chat = draw(st.sampled_from(sorted(GROUPS)))
         lid, pn = draw(
@@ -54,23 +54,23 @@ def worlds(draw: st.DrawFn) -> list[tuple[str, Mention]]:
             as_of=sent_at,
             as_of_id="0",
         )
-        for _ in range(draw(st.integers(1, 3))):
-            copies.append(
-                (
-                    draw(st.sampled_from(["primary", "backup"])),
-                    replace(
-                        message,
-                        sent_at=sent_at + timedelta(seconds=draw(st.sampled_from([0, 0, 1]))),
-                        as_of=sent_at + timedelta(seconds=draw(st.integers(0, 2))),
-                        as_of_id=draw(st.sampled_from(["0", "1"])),
-                        author_lid=draw(st.sampled_from([None, lid])),
-                        author_pn=draw(st.sampled_from([None, pn])),
-                        user_name=draw(st.sampled_from([None, f"Tech {lid}", "T" * 140])),
-                        withdrawn=draw(st.sampled_from([False, False, True])),
-                        held_back=draw(st.sampled_from([False, False, True])),
-                    ),
-                )
+        copies.extend(
+            (
+                draw(st.sampled_from(["primary", "backup"])),
+                replace(
+                    message,
+                    sent_at=sent_at + timedelta(seconds=draw(st.sampled_from([0, 0, 1]))),
+                    as_of=sent_at + timedelta(seconds=draw(st.integers(0, 2))),
+                    as_of_id=draw(st.sampled_from(["0", "1"])),
+                    author_lid=draw(st.sampled_from([None, lid])),
+                    author_pn=draw(st.sampled_from([None, pn])),
+                    user_name=draw(st.sampled_from([None, f"Tech {lid}", "T" * 140])),
+                    withdrawn=draw(st.sampled_from([False, False, True])),
+                    held_back=draw(st.sampled_from([False, False, True])),
+                ),
             )
+            for _ in range(draw(st.integers(1, 3)))
+        )
     return copies
 
 
@@ -104,11 +104,12 @@ def found(connection: Connection, acts: dict[str, Act]) -> tuple[set[Review], se
         "SELECT drop_number, project, whatsapp_message_date, review_date, submitted_by, user_name,"
         " resubmitted, incomplete, feedback_sent, comment FROM public.qa_photo_reviews"
     ):
-        *columns, comment = row
+        comment = row[9]
         act = acts.get(row[0])
         since = f"{act.at:%Y-%m-%dT%H:%M:%SZ}" if act else ""
         notes = [line for line in (comment or "").split("\n") if _is_note(line)]
-        reviews.add(Review(*columns, tuple(n for n in notes if n.rsplit(" ", 1)[1] >= since)))
+        recent = tuple(note for note in notes if note.rsplit(" ", 1)[1] >= since)
+        reviews.add(Review(*row[:9], recent))
     invalid = {
         Invalid(*row)
         for row in connection.execute(
