@@ -128,6 +128,11 @@ class Control:
         )
         return web.json_response({"written": len(rows), "rows": [asdict(row) for row in rows]})
 
+    async def release(self, request: web.Request) -> web.Response:
+        """POST /api/release {phone}: what was held back from the phone's devices goes to them."""
+        phone = _text(await _body(request), "phone")
+        return web.json_response({"released": await self._writing.release(phone)})
+
     async def ledger(self, request: web.Request) -> web.Response:
         """GET /api/ledger?after=SEQ&limit=N, or ?last=N&chat=JID: what was sent, in order."""
         limit = min(int(request.query.get("limit", "1000")), _LEDGER_LIMIT)
@@ -216,6 +221,7 @@ def application(world: World, relay: Relay, groups: Groups, pairing: Pairing) ->
             web.delete("/api/groups/{jid}/members/{phone}", control.remove_member),
             web.post("/api/messages", control.write),
             web.post("/api/messages/bulk", control.write_many),
+            web.post("/api/release", control.release),
             web.get("/api/ledger", control.ledger),
             web.get("/api/devices", control.devices),
             web.get("/api/devices/{jid}/queue", control.queue),

@@ -31,7 +31,8 @@ class Draft:
 
     `target` is the id that an edit, a delete, a reply or a reaction is about; `target_sender` the
     phone of its author, needed only for a message the ledger does not have. `at` is the server's
-    time in seconds. `mentions` are the phones a mention names.
+    time in seconds. `mentions` are the phones a mention names; the devices of the
+    phones in `hold` get the message only when it is released.
     """
 
     group: Jid
@@ -44,6 +45,7 @@ class Draft:
     at: int | None = None
     filename: str = "document.pdf"
     mentions: tuple[str, ...] = ()
+    hold: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "Draft":
@@ -57,9 +59,6 @@ class Draft:
         at = body.get("at")
         if at is not None and (not isinstance(at, int) or isinstance(at, bool) or at < 0):
             raise ValueError(f"'at' is in whole seconds since 1970, not {at!r}")
-        mentions = body.get("mentions") or ()
-        if isinstance(mentions, str):
-            raise TypeError("'mentions' is a list of phones")
         return cls(
             group=Jid.parse(str(body.get("group", ""))),
             sender=str(body.get("sender", "")),
@@ -70,7 +69,8 @@ class Draft:
             id=str(body["id"]) if body.get("id") else None,
             at=at,
             filename=str(body.get("filename") or "document.pdf"),
-            mentions=tuple(str(phone) for phone in mentions),
+            mentions=_phones(body, "mentions"),
+            hold=_phones(body, "hold"),
         )
 
 
@@ -90,7 +90,11 @@ class Writing:
         """
         self._check(draft)
         await self._room(draft.group, WINDOW)
-        return await self._one(draft, ())
+        return await self._one(draft, {jid for phone in draft.hold for jid in self._devices(phone)})
+
+    async def release(self, phone: str) -> int:
+        """Let the devices of a phone have what was held back from them; returns how many."""
+        return sum([await self._relay.release(device) for device in self._devices(phone)])
 
     async def write_many(
         self,
@@ -248,6 +252,13 @@ class _Speaker:
         rows = self._relay.ledger.find(str(self.draft.group), self.draft.target)
         own = [row for row in rows if row.sender_pn == self.draft.sender]
         return next(iter([*own, *rows]), None)
+
+
+def _phones(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    phones = body.get(key) or ()
+    if isinstance(phones, str):
+        raise TypeError(f"{key!r} is a list of phones")
+    return tuple(str(phone) for phone in phones)
 
 
 def _malformed(shape: Shape) -> Callable[[_Speaker], Content]:

@@ -21,8 +21,11 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def docker(*arguments: str, timeout: float = 120, check: bool = True) -> str:
-    """Run the docker client and return what it printed; a failure shows its standard error."""
+def docker(*arguments: str, timeout: float = 120, check: bool = True, merge: bool = False) -> str:
+    """Run the docker client and return what it printed; a failure shows its standard error.
+
+    `merge` adds standard error, where `docker logs` puts that of the container.
+    """
     done = subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, timeout=timeout, check=False
     )
@@ -31,7 +34,7 @@ def docker(*arguments: str, timeout: float = 120, check: bool = True) -> str:
             f"docker {' '.join(arguments[:4])} … exited {done.returncode}: {done.stderr[-3000:]}"
         )
         raise AssertionError(message)
-    return done.stdout
+    return done.stdout + done.stderr if merge else done.stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,10 @@ class Stack:
     files: tuple[Path, ...]
     environment: dict[str, str] = field(default_factory=dict)
 
-    def compose(self, *arguments: str, timeout: float = 300, check: bool = True) -> str:
-        """Run `docker compose` on this project and return its standard output."""
+    def compose(
+        self, *arguments: str, timeout: float = 300, check: bool = True, merge: bool = False
+    ) -> str:
+        """Run `docker compose` on this project; returns what it printed, with `merge` errors too."""
         named = [word for file in self.files for word in ("-f", str(file))]
         done = subprocess.run(
             ["docker", "compose", "-p", self.project, *named, *arguments],
@@ -102,7 +107,7 @@ class Stack:
                 f"compose {' '.join(arguments)} exited {done.returncode}: {done.stderr[-4000:]}"
             )
             raise AssertionError(message)
-        return done.stdout
+        return done.stdout + done.stderr if merge else done.stdout
 
     def container(self, service: str) -> str:
         """The id of the service's container, running or not."""

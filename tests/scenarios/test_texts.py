@@ -4,9 +4,14 @@ import random
 import unicodedata
 from collections.abc import Iterator
 
+import pytest
+
+from tests.conftest import eventually
+from tests.scenarios.conftest import Field, group_of
+
 NUMBER_WORDS = ("DR", "dr", "Dr", "drop", "DROP", "Drop")
 BETWEEN = ("", " ", "-", " - ", "\u00a0", " \u2013", "\n", "  ")
-AROUND = ("", " ", ", ", ". ", "\n", " done ", " (photo) ", " \u2705 ", " @27000000101 ", "; ", "/")
+AROUND = (" ", ", ", ". ", "\n", " done ", " (photo) ", " \u2705 ", " @27000000101 ", "; ", "/")
 NOISE = (
     "good morning",
     "XDR1234567",
@@ -34,7 +39,7 @@ def a_text(dice: random.Random) -> str:
             pieces.append(dice.choice(NUMBER_WORDS) + dice.choice(BETWEEN) + digits)
         else:
             pieces.append(dice.choice(NOISE))
-        pieces.append(dice.choice(AROUND[1:]))
+        pieces.append(dice.choice(AROUND))
     return "".join(pieces).strip()
 
 
@@ -68,3 +73,32 @@ def _candidates(plain: str) -> Iterator[tuple[int, str]]:
         digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
         if not rest[len(digits) : len(digits) + 1].isalpha():
             yield start, digits
+
+
+@pytest.mark.timeout(240)
+def test_every_drop_of_a_thousand_texts_and_no_other_is_found(field: Field) -> None:
+    """What an extractor written apart reads in 1,000 texts is exactly what Postgres holds."""
+    dice = random.Random(20261124)
+    field.member("Texts", "27000000201")
+    texts = {f"TEXT{number:04d}": a_text(dice) for number in range(1000)}
+    common = {"group": group_of("Texts"), "sender": "27000000201", "kind": "text"}
+    field.post(
+        "/api/messages/bulk",
+        messages=[common | {"id": identity, "text": text} for identity, text in texts.items()],
+    )
+    expected = {
+        (identity, drop) for identity, text in texts.items() for drop in drops_by_hand(text)
+    }
+
+    def found() -> set[tuple[str, str]]:
+        rows = field.sql(
+            "SELECT message_id, drop_number FROM public.drop_mentions WHERE chat = %s",
+            group_of("Texts"),
+        )
+        return {(row["message_id"], row["drop_number"]) for row in rows}
+
+    eventually("as many mentions as were written", lambda: len(found()) >= len(expected), 120)
+    for bridge in ("primary", "backup"):
+        assert texts == field.texts(bridge, "Texts")
+    eventually("nothing is pending", field.published, 60)
+    assert expected == found()
