@@ -1,7 +1,8 @@
 """The bridge as a process: `python -m bridge`.
 
-Exit codes: 0 asked to stop; 1 something broke, with its traceback; 75 the session is used by
-another process; 77 the session belongs to another server; 78 the settings are wrong.
+Exit codes: 0 asked to stop, or unpaired for an hour and to be started afresh; 1 something broke,
+with its traceback; 75 the session is used by another process; 77 the session belongs to another
+server; 78 the settings are wrong.
 """
 
 import asyncio
@@ -48,6 +49,20 @@ async def main(stop: asyncio.Event) -> None:
             log.error("not started", extra={"reason": str(refused)})
             raise SystemExit(INCOMPATIBLE_EXIT) from None
         await _Bridge(settings, store).run(database, open_things, stop)
+
+
+async def _first(stop: asyncio.Event, worn_out: asyncio.Event) -> str:
+    """Wait until the bridge is to end; the restart policy starts one that is worn out anew."""
+    waiting = {
+        asyncio.ensure_future(stop.wait()): "asked to",
+        asyncio.ensure_future(worn_out.wait()): "nobody scanned the code; starting afresh",
+    }
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
+    return waiting[done.pop()]
 
 
 class _Bridge:
@@ -131,8 +146,8 @@ class _Bridge:
                     "own numbers": self._own_numbers(listening),
                 }.items()
             ]
-            await stop.wait()
-            log.info("stopping", extra={"bridge": settings.name})
+            reason = await _first(stop, listening.worn_out)
+            log.info("stopping", extra={"bridge": settings.name, "reason": reason})
             for task in running:
                 task.cancel()
         await asyncio.to_thread(self._read_the_rest)

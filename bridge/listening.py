@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 OBSERVE_S = 1.0
 UNWRITABLE_S = 10.0  # how long a session that could not be written is left alone
+ABANDONED_AT_MOST = (
+    20  # each attempt to pair that timed out leaves a thread behind: an hour's worth
+)
 STOP_AT_MOST_S = 14.0  # inside Compose's grace period, with time left to close the store
 
 
@@ -111,6 +114,8 @@ class Listening:
         self.account = judge_account(name, None, expected, {})
         self.room = DiskVerdict(True, "unknown", "not measured yet")
         self.groups_changed = asyncio.Event()
+        self.worn_out = asyncio.Event()
+        """Set when only a new process gets rid of the threads of attempts to pair."""
         self._due: float | None = None
         self._unwritable_until = 0.0
         self._answered = time.monotonic()
@@ -235,6 +240,8 @@ class Listening:
         wish = step(self.state, self.account, self.room, due=self._due, running=running, now=now)
         if wish in (Step.STOP, Step.RESTART):
             await in_thread(self.whatsapp.stop)
+            if self.whatsapp.abandoned >= ABANDONED_AT_MOST:
+                self.worn_out.set()
         if wish in (Step.START, Step.RESTART):
             self._due = None
             self.whatsapp.start()
