@@ -104,12 +104,13 @@ def found(connection: Connection, acts: dict[str, Act]) -> tuple[set[Review], se
         "SELECT drop_number, project, whatsapp_message_date, review_date, submitted_by, user_name,"
         " resubmitted, incomplete, feedback_sent, comment FROM public.qa_photo_reviews"
     ):
-        comment = row[9]
+        *columns, comment = row
         act = acts.get(row[0])
         since = f"{act.at:%Y-%m-%dT%H:%M:%SZ}" if act else ""
         notes = [line for line in (comment or "").split("\n") if _is_note(line)]
         recent = tuple(note for note in notes if note.rsplit(" ", 1)[1] >= since)
-        reviews.add(Review(*row[:9], recent))
+        values: list[Any] = [*columns, recent]
+        reviews.add(Review(*values))
     invalid = {
         Invalid(*row)
         for row in connection.execute(
