@@ -23,6 +23,9 @@ PLAIN_TEXTS_KEPT = 20_000
 
 _PRUNE_EVERY = 1_000
 
+_UNREAD = frozenset({Shape.NO_PARTICIPANT, Shape.NO_TIME})
+"""Stanzas that the client drops before it decrypts: a sender key in them would be lost."""
+
 SCHEMA = """
 create table if not exists sender_keys (
     phone text, chat text, id integer not null, iteration integer not null, chain blob not null,
@@ -31,11 +34,12 @@ create table if not exists sender_keys (
 create table if not exists sender_key_holders (
     phone text, chat text, device text, identity blob not null, primary key (phone, chat, device)
 );
-create table if not exists plain_texts (
+create table if not exists retry_texts (
     seq integer primary key, phone text not null, chat text not null, id text not null,
-    t integer not null, media text not null, plain blob not null
+    t integer not null, media text not null, plain blob not null,
+    distribution blob not null
 );
-create index if not exists plain_texts_id on plain_texts (chat, id, phone);
+create index if not exists retry_texts_id on retry_texts (chat, id, phone);
 """
 
 
@@ -65,7 +69,7 @@ class Members:
         Raises ValueError when the group or the member does not exist.
         """
         where, sender = self._place(group, phone)
-        identity = id or f"3EB0{secrets.token_hex(9).upper()}"
+        identity = id or _new_id()
         t = self._world.now() if at is None else at
         row = LedgerRow(
             seq=0,
@@ -82,9 +86,32 @@ class Members:
             lost_by_design=content.lost_by_design,
         )
         with self._database.together():
-            stanzas = self._stanzas(where, sender, content, identity, t)
-            self._keep_plain(where, sender, content, identity, t)
+            key = self._sender_key(where, sender)
+            stanzas = self._stanzas(where, sender, key, content, identity, t)
+            self._keep_plain(where, sender, key, content, identity, t)
         return await self._relay.inject(row, stanzas, held=held)
+
+    async def introduce(self, group: Jid, phone: str, devices: Collection[Jid]) -> None:
+        """Give the sender's key to those of the devices that lack it, in a message of its own.
+
+        Before messages are held back: else the key is held back with the first of them. A client
+        shows such a message as one that holds nothing but the key; it is not in the ledger.
+        """
+        where, sender = self._place(group, phone)
+        key = self._sender_key(where, sender)
+        self._keep_sender_key(where, sender, key)
+        for device in self._world.devices_in(where):
+            if device.jid in devices and not self._knows(device, where, sender):
+                enc = [self._introduction(device, where, sender, key)]
+                stanza = message_stanza(
+                    where,
+                    sender,
+                    _new_id(),
+                    self._world.now(),
+                    enc,
+                    hide_number=where.hide_numbers,
+                )
+                await self._relay.push(device.jid, stanza)
 
     def _place(self, group: Jid, phone: str) -> tuple[Group, Account]:
         where = self._world.groups.get(group)
@@ -96,10 +123,15 @@ class Members:
         return where, sender
 
     def _stanzas(
-        self, group: Group, sender: Account, content: Content, identity: str, t: int
+        self,
+        group: Group,
+        sender: Account,
+        key: encryption.SenderKey,
+        content: Content,
+        identity: str,
+        t: int,
     ) -> dict[Jid, Node]:
         """One stanza per device; the sender key moves on by one message."""
-        key = self._sender_key(group, sender)
         plain = encryption.padded(content.message.SerializeToString())
         if content.shape in {Shape.BAD_PROTOBUF, Shape.RUBBISH_V3}:
             plain = encryption.padded(b"\xff\xff\xff not a protobuf")
@@ -108,7 +140,7 @@ class Members:
         stanzas = {}
         for device in self._world.devices_in(group):
             encs = [shared]
-            if not self._knows(device, group, sender):
+            if content.shape not in _UNREAD and not self._knows(device, group, sender):
                 encs.insert(0, self._introduction(device, group, sender, key))
             stanza = message_stanza(
                 group,
@@ -127,7 +159,7 @@ class Members:
         self, device: Device, group: Group, sender: Account, key: encryption.SenderKey
     ) -> Node:
         """The direct message that gives a device the sender's key."""
-        message = _with_sender_key(e2e.Message(), group, key)
+        message = _with_sender_key(e2e.Message(), group, key.distribution())
         ciphertext = encryption.direct(
             sender.identity,
             sender.registration,
@@ -173,24 +205,36 @@ class Members:
         )
 
     def _keep_plain(
-        self, group: Group, sender: Account, content: Content, identity: str, t: int
+        self,
+        group: Group,
+        sender: Account,
+        key: encryption.SenderKey,
+        content: Content,
+        identity: str,
+        t: int,
     ) -> None:
         seq = self._database.write(
-            "insert into plain_texts values (null, ?, ?, ?, ?, ?, ?)",
+            "insert into retry_texts values (null, ?, ?, ?, ?, ?, ?, ?)",
             sender.phone,
             str(group.jid),
             identity,
             t,
             content.media,
             content.message.SerializeToString(),
+            key.distribution(),
         )
         if seq % _PRUNE_EVERY == 0:
-            self._database.write("delete from plain_texts where seq <= ?", seq - PLAIN_TEXTS_KEPT)
+            self._database.write("delete from retry_texts where seq <= ?", seq - PLAIN_TEXTS_KEPT)
 
     async def _send_again(self, retry: Retry) -> None:
-        """Answer a retry receipt: one direct message with the content and the sender key."""
+        """Answer a retry receipt: one direct message with the content and the sender key.
+
+        The key as it was for that message: with a later one the client would drop as "old counter"
+        whatever is still on its way in between.
+        """
         rows = self._database.read(
-            "select t, media, plain from plain_texts where chat = ? and id = ? and phone = ?",
+            "select t, media, plain, distribution from retry_texts"
+            " where chat = ? and id = ? and phone = ?",
             str(retry.chat),
             retry.id,
             retry.sender.phone,
@@ -199,7 +243,7 @@ class Members:
         if not rows or group is None:
             return
         message = e2e.Message.FromString(rows[0]["plain"])
-        message = _with_sender_key(message, group, self._sender_key(group, retry.sender))
+        message = _with_sender_key(message, group, rows[0]["distribution"])
         ciphertext = encryption.direct(
             retry.sender.identity,
             retry.sender.registration,
@@ -220,10 +264,14 @@ class Members:
         await self._relay.push(retry.device.jid, stanza)
 
 
-def _with_sender_key(message: e2e.Message, group: Group, key: encryption.SenderKey) -> e2e.Message:
+def _new_id() -> str:
+    return f"3EB0{secrets.token_hex(9).upper()}"
+
+
+def _with_sender_key(message: e2e.Message, group: Group, distribution: bytes) -> e2e.Message:
     told = deepcopy(message)
     told.senderKeyDistributionMessage.groupID = str(group.jid)
-    told.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage = key.distribution()
+    told.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage = distribution
     return told
 
 

@@ -4,6 +4,7 @@ Kinds and their fields are documented in docs/simulator.md.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,10 @@ from simulator.world import Account, Group, World
 
 BATCH = 50
 """Messages that are written into one transaction when they go as fast as they can."""
+
+OUT_OF_ORDER = 2_000
+"""Messages of one sender and group that a client can read out of order (libsignal keeps so many
+skipped keys, and reads no further into the future)."""
 
 DRAIN_SECONDS = 60
 """How long a connected client may leave its window full before the writer gives up."""
@@ -89,8 +94,10 @@ class Writing:
         not take its messages.
         """
         self._check(draft)
+        held = {jid for phone in draft.hold for jid in self._devices(phone)}
+        await self._members.introduce(draft.group, draft.sender, held)
         await self._room(draft.group, WINDOW)
-        return await self._one(draft, {jid for phone in draft.hold for jid in self._devices(phone)})
+        return await self._one(draft, held)
 
     async def release(self, phone: str) -> int:
         """Let the devices of a phone have what was held back from them; returns how many."""
@@ -110,9 +117,14 @@ class Writing:
         """
         if rate is not None and rate <= 0:
             raise ValueError(f"'rate' is in messages per second, more than 0, not {rate!r}")
+        if any(draft.hold for draft in drafts):
+            raise ValueError("'hold' is for single messages; many are turned by 'order'")
         held = self._held(drafts, order or {})
         for draft in drafts:
             self._check(draft)
+        reordered = {jid for phone in order or {} for jid in self._devices(phone)}
+        for group, sender in {(draft.group, draft.sender): None for draft in drafts}:
+            await self._members.introduce(group, sender, reordered)
         rows: list[LedgerRow] = []
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -160,6 +172,11 @@ class Writing:
         """Which devices get which message only at the end."""
         written = {draft.id for draft in drafts if draft.id}
         held: dict[str, set[Jid]] = {}
+        per_sender = Counter((draft.group, draft.sender) for draft in drafts if order)
+        if per_sender and max(per_sender.values()) > OUT_OF_ORDER:
+            raise ValueError(
+                f"'order' takes {OUT_OF_ORDER} messages of one sender, use more senders"
+            )
         for phone, ids in order.items():
             devices = self._devices(phone)
             for identity in ids:

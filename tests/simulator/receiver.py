@@ -58,6 +58,7 @@ class SenderKey:
     iteration: int
     chain: bytes
     signing: bytes
+    skipped: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass
@@ -123,12 +124,12 @@ def read_group(key: SenderKey, ciphertext: bytes) -> bytes:
     if not bindings.ed25519_verify(signature, signing, authentic):
         raise Refused("the signature is wrong")
     iteration = _int(found, 2)
-    if iteration < key.iteration:
+    if iteration < key.iteration and iteration not in key.skipped:
         raise Refused("old counter")
-    while key.iteration < iteration:
+    while key.iteration <= iteration:
+        key.skipped[key.iteration] = _hmac(key.chain, b"\x01")
         key.chain, key.iteration = _hmac(key.chain, b"\x02"), key.iteration + 1
-    derived = _derive(_hmac(key.chain, b"\x01"), bytes(32), b"WhisperGroup", 48)
-    key.chain, key.iteration = _hmac(key.chain, b"\x02"), iteration + 1
+    derived = _derive(key.skipped.pop(iteration), bytes(32), b"WhisperGroup", 48)
     return _decrypted(derived[16:], derived[:16], _bytes(found, 3))
 
 

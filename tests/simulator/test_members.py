@@ -205,6 +205,35 @@ async def test_a_device_that_asks_again_gets_key_and_text(stage: Stage) -> None:
     assert stage.scene.relay.ledger.count() == 2
 
 
+async def test_a_retry_does_not_make_older_messages_unreadable(stage: Stage) -> None:
+    """The key comes as it was for that message, so what is still on its way can be read."""
+    ann, bob = stage.listeners
+    first = await stage.write(LID, THABO, "text", text="first")
+    stage.scene.disconnect(ANN)
+    await stage.write(LID, THABO, "text", text="on its way")
+    ann.sender_keys.clear()
+    group, thabo = ann.heard[0].stanza.jid("from"), stage.scene.world.accounts[THABO]
+    assert group is not None
+    assert stage.scene.relay.on_retry is not None
+    (waiting,) = stage.scene.relay.backlog(ann.device.jid)
+    stage.scene.connect(ANN)
+    retry = Retry(ann.device, group, first["id"], thabo, 1, Node("receipt"))
+    await stage.scene.relay.on_retry(retry)
+    ann.send(waiting.stanza)
+    assert ann.texts() == ["first", "first", "on its way"]
+    assert bob.texts() == ["first", "on its way"]
+
+
+async def test_a_stanza_that_the_client_drops_takes_no_key_with_it(stage: Stage) -> None:
+    """The sender's key comes with the first message that can be read."""
+    await stage.write(PN, THABO, "no_participant", text="dropped")
+    await stage.write(PN, THABO, "text", text="read")
+    assert [_enc_types(heard) for heard in stage.listeners[0].heard] == [
+        ["skmsg"],
+        ["pkmsg", "skmsg"],
+    ]
+
+
 async def test_each_device_may_get_the_same_messages_in_its_own_order(stage: Stage) -> None:
     """`order` turns what one account's devices get; both can read all of it."""
     ids = [f"3EB0{number:04d}" for number in range(6)]
@@ -217,7 +246,21 @@ async def test_each_device_may_get_the_same_messages_in_its_own_order(stage: Sta
     assert [row["id"] for row in rows] == ids
     ann, bob = stage.listeners
     assert [heard.id for heard in ann.heard] == ids
-    assert [heard.id for heard in bob.heard] == turned
+    assert [heard.id for heard in bob.heard if heard.content] == turned
+    assert bob.texts() == [f"DR{identity}" for identity in turned]
+
+
+async def test_a_held_message_waits_for_its_release(stage: Stage) -> None:
+    """One listener has it at once, the other when its phone is released, behind what came since."""
+    held = await stage.write(PN, THABO, "text", text="DR1111111", hold=[BOB])
+    free = await stage.write(PN, THABO, "text", text="DR2222222")
+    ann, bob = stage.listeners
+    assert ann.texts() == ["DR1111111", "DR2222222"]
+    assert [heard.id for heard in bob.heard if heard.content] == [free["id"]]
+    assert [row.id for row in stage.scene.relay.ledger.after(0, 10)] == [held["id"], free["id"]]
+    assert await stage.post("/api/release", phone=BOB) == {"released": 1}
+    assert bob.texts() == ["DR2222222", "DR1111111"]
+    assert await stage.post("/api/release", phone=BOB) == {"released": 0}
 
 
 async def test_writing_waits_for_the_receipts_of_a_connected_device(stage: Stage) -> None:
