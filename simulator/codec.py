@@ -5,6 +5,7 @@ JID (the client treats a string in its place as missing), content bytes always r
 """
 
 import zlib
+from functools import cache, lru_cache
 
 from simulator import dictionary
 from simulator.node import LID_SERVER, PN_SERVER, Attributes, Content, Jid, Node
@@ -30,9 +31,8 @@ class CodecError(ValueError):
 
 def encode(node: Node, *, compressed: bool = False) -> bytes:
     """A plain frame: flag byte and node; `compressed` pays off for long answers."""
-    tokens = _tokens()
     out = bytearray()
-    _write_node(out, node, tokens)
+    _write_node(out, node)
     return bytes((_COMPRESSED,)) + zlib.compress(out) if compressed else b"\0" + bytes(out)
 
 
@@ -49,40 +49,38 @@ def decode(frame: bytes) -> Node:
         raise CodecError(message) from error
 
 
-_TOKENS: dict[str, bytes] = {}
-
-
+@cache
 def _tokens() -> dict[str, bytes]:
-    if not _TOKENS:
-        lists = dictionary.load()
-        for page, words in enumerate(lists.double):
-            for index, word in enumerate(words):
-                _TOKENS.setdefault(word, bytes((_DOUBLE_0 + page, index)))
-        for index, word in enumerate(lists.single):
-            if word:
-                _TOKENS[word] = bytes((index,))
-    return _TOKENS
+    lists = dictionary.load()
+    tokens: dict[str, bytes] = {}
+    for page, words in enumerate(lists.double):
+        for index, word in enumerate(words):
+            tokens.setdefault(word, bytes((_DOUBLE_0 + page, index)))
+    for index, word in enumerate(lists.single):
+        if word:
+            tokens[word] = bytes((index,))
+    return tokens
 
 
-def _write_node(out: bytearray, node: Node, tokens: dict[str, bytes]) -> None:
+def _write_node(out: bytearray, node: Node) -> None:
     attributes = [(name, value) for name, value in node.attributes.items() if value != ""]
     has_content = node.content is not None
     _write_list_size(out, 1 + 2 * len(attributes) + has_content)
-    _write_text(out, node.tag, tokens)
+    _write_text(out, node.tag)
     for name, value in attributes:
-        _write_text(out, name, tokens)
+        _write_text(out, name)
         if isinstance(value, Jid):
-            _write_jid(out, value, tokens)
+            _write_jid(out, value)
         else:
-            _write_text(out, value, tokens)
+            _write_text(out, value)
     if isinstance(node.content, list):
         _write_list_size(out, len(node.content))
         for child in node.content:
-            _write_node(out, child, tokens)
+            _write_node(out, child)
     elif isinstance(node.content, bytes):
         _write_raw(out, node.content)
     elif isinstance(node.content, str):
-        _write_text(out, node.content, tokens)
+        _write_text(out, node.content)
 
 
 def _write_list_size(out: bytearray, size: int) -> None:
@@ -95,38 +93,47 @@ def _write_list_size(out: bytearray, size: int) -> None:
         out += size.to_bytes(2, "big")
 
 
-def _write_jid(out: bytearray, jid: Jid, tokens: dict[str, bytes]) -> None:
+def _write_jid(out: bytearray, jid: Jid) -> None:
     if jid.device and jid.server in _DOMAIN_BYTES:
         out += bytes((_JID_DEVICE, _DOMAIN_BYTES[jid.server], jid.device))
-        _write_text(out, jid.user, tokens)
+        _write_text(out, jid.user)
         return
     out.append(_JID_PAIR)
     if jid.user:
-        _write_text(out, jid.user, tokens)
+        _write_text(out, jid.user)
     else:
         out.append(_LIST_EMPTY)
-    _write_text(out, jid.server, tokens)
+    _write_text(out, jid.server)
 
 
-def _write_text(out: bytearray, text: str, tokens: dict[str, bytes]) -> None:
-    token = tokens.get(text)
-    if token is not None:
-        out += token
-    elif 0 < len(text) <= _LONGEST_PACKED and all(character in _NIBBLES for character in text):
-        _write_packed(out, text, _NIBBLE, _NIBBLES)
-    elif 0 < len(text) <= _LONGEST_PACKED and all(character in _HEXES for character in text):
-        _write_packed(out, text, _HEX, _HEXES)
+def _write_text(out: bytearray, text: str) -> None:
+    if len(text) <= _LONGEST_PACKED:
+        out += _short(text)
     else:
         _write_raw(out, text.encode())
 
 
-def _write_packed(out: bytearray, text: str, marker: int, alphabet: str) -> None:
+@lru_cache(maxsize=16_384)
+def _short(text: str) -> bytes:
+    """A token, packed digits, or raw; kept, since a server says the same few words all day."""
+    token = _tokens().get(text)
+    if token is not None:
+        return token
+    for marker, alphabet in ((_NIBBLE, _NIBBLES), (_HEX, _HEXES)):
+        if text and all(character in alphabet for character in text):
+            return _packed(text, marker, alphabet)
+    raw = bytearray()
+    _write_raw(raw, text.encode())
+    return bytes(raw)
+
+
+def _packed(text: str, marker: int, alphabet: str) -> bytes:
     digits = [alphabet.index(character) for character in text]
     odd = len(digits) % 2
     if odd:
         digits.append(15)
-    out += bytes((marker, len(digits) // 2 | odd << 7))
-    out += bytes(high << 4 | low for high, low in zip(digits[::2], digits[1::2], strict=True))
+    pairs = zip(digits[::2], digits[1::2], strict=True)
+    return bytes((marker, len(digits) // 2 | odd << 7, *(high << 4 | low for high, low in pairs)))
 
 
 def _write_raw(out: bytearray, data: bytes) -> None:

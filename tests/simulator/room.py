@@ -17,7 +17,8 @@ from urllib.parse import quote
 from tests.conftest import call, docker, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
+"""Generous: it gives a hang its name and measures nothing."""
 SIMULATOR, BRIDGE = "twinbridge-simulator:latest", "twinbridge-bridge:latest"
 
 Event = dict[str, Any]
@@ -101,7 +102,7 @@ class Client:
         assert self._process.stdin is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
-        answer = self.wait("answer", number=self._number, within_s=90)
+        answer = self.wait("answer", number=self._number, within_s=PATIENCE_SECONDS)
         assert "error" not in answer, answer
         return answer
 
@@ -176,7 +177,7 @@ class Room:
 
     def post(self, path: str, **body: object) -> Any:  # noqa: ANN401 - the API's JSON
         """POST to the simulator's API."""
-        answer = call(self._url() + path, body)
+        answer = call(self._url() + path, body, timeout=PATIENCE_SECONDS)
         assert answer.status < 300, (path, answer)
         return answer.json
 

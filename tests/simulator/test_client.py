@@ -10,7 +10,7 @@ from tests.simulator.room import Client, Room
 
 ANN, BOB, WRITER = "27820000001", "27820000002", "27820000009"
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 class Cast:
@@ -71,6 +71,45 @@ def test_what_one_client_sends_the_other_reads(cast: Cast, group: str) -> None:
     identities = {read["sender"], read["alternative"]}
     assert any(ANN in identity for identity in identities) == (group != "hidden")
     assert any(identity.endswith("@lid") for identity in identities)
+
+
+@pytest.mark.parametrize("group", ["pn", "lid", "hidden"])
+def test_a_thousand_messages_reach_both_clients_as_the_ledger_has_them(
+    cast: Cast, group: str
+) -> None:
+    """Id, text, sender, other identity, time and order, at two receivers, for every addressing."""
+    chat = getattr(cast, group)
+    clients = (cast.ann, cast.bob)
+    seen = [len(client.events) for client in clients]
+    messages = [
+        {"group": chat, "sender": WRITER, "kind": "text", "text": f"{group} DR{number:07d} ✓"}
+        for number in range(1000)
+    ]
+    rows = cast.room.post("/api/messages/bulk", messages=messages)["rows"]
+    expected = [
+        (
+            row["id"],
+            row["text"],
+            row["t"] * 1000,
+            *identities(row, group),
+        )
+        for row in rows
+    ]
+    assert [row["text"] for row in rows] == [message["text"] for message in messages]
+    for client, after in zip(clients, seen, strict=True):
+        client.wait("message", after=after, id=rows[-1]["id"], text=rows[-1]["text"])
+        arrived = [
+            (event["id"], event["text"], event["t_ms"], event["sender"], event["alternative"])
+            for event in client.events[after:]
+            if event["event"] == "message" and event["text"] and event["chat"] == chat
+        ]
+        assert arrived == expected
+
+
+def identities(row: dict[str, str], group: str) -> tuple[str, str]:
+    """How a client names the author of a ledger row, and by what other name it knows it."""
+    number, lid = f"{row['sender_pn']}@s.whatsapp.net", f"{row['sender_lid']}@lid"
+    return {"pn": (number, lid), "lid": (lid, number), "hidden": (lid, "")}[group]
 
 
 def test_a_direct_message_arrives(cast: Cast) -> None:
