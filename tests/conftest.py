@@ -91,7 +91,7 @@ class Stack:
     def compose(
         self, *arguments: str, timeout: float = 300, check: bool = True, merge: bool = False
     ) -> str:
-        """Run `docker compose` on this project; returns what it printed, with `merge` errors too."""
+        """Run `docker compose` on this project; returns its output, with `merge` errors too."""
         named = [word for file in self.files for word in ("-f", str(file))]
         done = subprocess.run(
             ["docker", "compose", "-p", self.project, *named, *arguments],

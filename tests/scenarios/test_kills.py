@@ -3,6 +3,7 @@
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,6 +15,10 @@ MESSAGES = 2_000
 PER_SECOND = 50
 KILLS = 5
 TECHNICIANS = ("27000000501", "27000000502", "27000000503", "27000000504")
+APART = 0.5
+"""Seconds between kills of different bridges: a message that both have receipted and neither has
+stored when both die is beyond what two witnesses can promise."""
+
 OLD_ENOUGH = 200
 """An edit names a message at least so many places back, which has been written by then."""
 
@@ -62,12 +67,23 @@ def what_was_said(field: Field, bridge: str) -> dict[str, str]:
     return {row["id"]: row["said"] for row in rows}
 
 
+def random_moments(dice: random.Random, span: float) -> list[tuple[float, str]]:
+    """When which bridge is killed, in seconds; never both within `APART` seconds of one another."""
+    while True:
+        moments = sorted(
+            (dice.uniform(1, span - 3), bridge) for bridge in BRIDGES for _ in range(KILLS)
+        )
+        if all(
+            later - earlier >= APART or one == other
+            for (earlier, one), (later, other) in pairwise(moments)
+        ):
+            return moments
+
+
 def kill_now_and_then(field: Field, dice: random.Random, deadline: float) -> int:
     """Kill each bridge five times at random moments; returns how many kills were carried out."""
     span = MESSAGES / PER_SECOND
-    moments = sorted(
-        (dice.uniform(1, span - 3), bridge) for bridge in BRIDGES for _ in range(KILLS)
-    )
+    moments = random_moments(dice, span)
     start = deadline - span
     for moment, bridge in moments:
         time.sleep(max(0.0, start + moment - time.monotonic()))

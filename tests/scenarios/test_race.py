@@ -7,19 +7,26 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, eventually
 from tests.scenarios.conftest import BRIDGES, NUMBERS, Field, group_of
 
 DROPS = 5_000
 FIRST = 7_600_000
+SENDERS = tuple(f"2700000{number:04d}" for number in range(601, 641))
 
 
 def fill(field: Field) -> None:
     """Write 5,000 drops; the backup gets them in another order than the primary."""
-    field.member("Race", "27000000601")
-    common = {"group": group_of("Race"), "sender": "27000000601", "kind": "text"}
+    for sender in SENDERS:
+        field.member("Race", sender)
     messages = [
-        common | {"id": f"RACE{number:04d}", "text": f"DR{FIRST + number}"}
+        {
+            "group": group_of("Race"),
+            "sender": SENDERS[number % len(SENDERS)],
+            "kind": "text",
+            "id": f"RACE{number:04d}",
+            "text": f"DR{FIRST + number}",
+        }
         for number in range(DROPS)
     ]
     shuffled = [message["id"] for message in messages]
@@ -56,6 +63,12 @@ def test_five_thousand_drops_from_two_files_make_five_thousand_rows(
     a drop, every mention heard by both, no deadlock. Each must have met a conflict.
     """
     fill(field)
+    expected = {f"RACE{number:04d}" for number in range(DROPS)}
+    for bridge in BRIDGES:
+        eventually(
+            f"{bridge} has read them all",
+            lambda b=bridge: expected <= set(field.texts(b, "Race")),  # type: ignore[misc]
+        )
     field.stack.compose("stop", *BRIDGES.values())
     server = urlsplit(database_url)
     inside = server._replace(netloc=f"{server.username}:{server.password}@reviews:5432").geturl()
