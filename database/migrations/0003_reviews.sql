@@ -99,7 +99,7 @@ RETURNS TABLE (
             SELECT FROM mentions AS p
             WHERE p.drop_number = m.drop_number
             AND (p.sent_at, p.chat, p.message_id) < (m.sent_at, m.chat, m.message_id)
-            AND p.sent_at > m.sent_at - (SELECT same_submission FROM public.ledger_settings)
+            AND p.sent_at >= m.sent_at - (SELECT same_submission FROM public.ledger_settings)
             AND (acts.since IS NULL OR p.sent_at >= acts.since)
             AND (
                 p.author_lid = m.author_lid
