@@ -152,3 +152,23 @@ def test_opening_a_drop_is_no_act(ledger: Connection) -> None:
     assert review(ledger, "reviewed_at") == (None,)
     ledger.execute("UPDATE qa_photo_reviews SET step_01_house_photo = true")
     assert review(ledger, "reviewed_at IS NOT NULL") == (True,)
+
+
+def test_ten_minutes_are_the_same_submission_and_one_second_more_is_not(ledger: Connection) -> None:
+    """The gap counts up to and with the setting."""
+    record(ledger, FIRST, replace(AGAIN, sent_at=NOON + timedelta(minutes=10)))
+    assert review(ledger, "resubmitted") == (False,)
+    later = NOON + timedelta(minutes=20, seconds=1)
+    record(ledger, replace(AGAIN, message_id="M3", sent_at=later))
+    assert review(ledger, "resubmitted") == (True,)
+
+
+def test_a_forged_id_cannot_hide_a_drop_behind_our_number(ledger: Connection) -> None:
+    """Two copies of one id name different authors, one of them us: the drop still counts, and
+    nobody is named as its sender.
+    """
+    ledger.execute("SELECT register_own_number('primary', '2700064', NULL)")
+    record(ledger, replace(FIRST, author_pn="2700064"))
+    assert review(ledger, "drop_number") is None
+    record(ledger, replace(FIRST, author_pn="2700100"), bridge="backup")
+    assert review(ledger, "drop_number, submitted_by, user_name") == ("DR1234567", None, None)
