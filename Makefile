@@ -13,7 +13,7 @@ UV := $(shell command -v uv || echo .local/uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 # The interpreter and the certificate authorities are those of this machine.
 export UV_PYTHON_DOWNLOADS := never
-export UV_NATIVE_TLS := 1
+export UV_SYSTEM_CERTS := 1
 export DOCKER_BUILDKIT := 1
 export COMPOSE_DOCKER_CLI_BUILD := 1
 

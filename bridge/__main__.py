@@ -33,6 +33,8 @@ LAST_READING_S = 3.0  # after the client has stopped; what is left is read at th
 
 async def main(stop: asyncio.Event) -> None:
     """Run one bridge until `stop` is set."""
+    # Before anything opens a file: the client library would make whatsapp.db readable to all.
+    os.umask(0o077)
     settings = read_settings(os.environ)
     console.keep_output_ours()
     service.configure_logging(settings.log_level, settings.log_format, settings.log_prefix)

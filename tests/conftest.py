@@ -126,13 +126,16 @@ class Stack:
         return f"http://{where}"
 
     def kill_9(self, service: str) -> None:
-        """Kill the container's first process by its host pid.
+        """Kill the container's first process by its host pid; waits while the container restarts.
 
         `docker kill` counts as a wish of the operator, and the restart policy would not act.
         """
-        pid = int(docker("inspect", "--format", "{{.State.Pid}}", self.container(service)))
-        if pid > 0:
-            os.kill(pid, signal.SIGKILL)
+        container = self.container(service)
+
+        def pid() -> int:
+            return int(docker("inspect", "--format", "{{.State.Pid}}", container))
+
+        os.kill(eventually(f"{service} runs", pid), signal.SIGKILL)
 
     def close(self) -> None:
         """Remove containers, networks and volumes of this project, and nothing else."""

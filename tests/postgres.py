@@ -18,6 +18,7 @@ from contracts.database_url import parse_database_url
 from database.migrate import migrate
 
 IMAGE = "postgres:17"
+PASSWORD = "pigeon-" + uuid.uuid4().hex  # no word of it may appear anywhere
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,7 @@ def postgres(run_id: str) -> Iterator[str]:
         return
     # The sweeper of testcontainers is an image of its own; .ci/pytest sweeps by label instead.
     testcontainers_config.ryuk_disabled = True
-    server = PostgresContainer(IMAGE, driver=None).with_kwargs(
+    server = PostgresContainer(IMAGE, driver=None, password=PASSWORD).with_kwargs(
         labels={"org.twinbridge.test": run_id}
     )
     with server:

@@ -21,7 +21,10 @@ def test_adding_a_project_replays_what_was_stored_for_its_group(field: Field) ->
             f"{bridge} stored it",
             lambda b=bridge: row["id"] in field.texts(b, "Replayed"),  # type: ignore[misc]
         )
-    assert "unconfigured" in str(field.health("primary").json)
+    eventually(
+        "health counts what no project is for",
+        lambda: "unconfigured groups" in str(field.health("primary").json),
+    )
     assert (
         field.sql("SELECT 1 AS one FROM public.qa_photo_reviews WHERE project = 'Replayed'") == []
     )
