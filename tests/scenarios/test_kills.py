@@ -92,7 +92,9 @@ def kill_now_and_then(field: Field, dice: random.Random, deadline: float) -> int
 
 
 @pytest.mark.timeout(300)
-def test_two_thousand_messages_survive_ten_kills(field: Field) -> None:
+def test_two_thousand_messages_survive_ten_kills(
+    field: Field, capsys: pytest.CaptureFixture[str]
+) -> None:
     """2,000 messages of all kinds at 50/s, each bridge killed -9 five times: the union of the two
     files and Postgres hold exactly what was sent. Losses per file are counted and printed.
     """
@@ -116,7 +118,8 @@ def test_two_thousand_messages_survive_ten_kills(field: Field) -> None:
     for bridge in BRIDGES:
         lost = sorted(set(sent) - set(held[bridge]))
         restarts = field.stack.inspect(BRIDGES[bridge])["RestartCount"]
-        print(f"{bridge}: {restarts} restarts, {len(lost)} of {MESSAGES} lost {lost[:5]}")
+        with capsys.disabled():
+            print(f"\n{bridge}: {restarts} restarts, {len(lost)} of {MESSAGES} lost {lost[:5]}")
         assert restarts >= KILLS, "the restart policy must have acted"
         foreign = {key: said for key, said in held[bridge].items() if sent.get(key, "") != said}
         assert not foreign, "a file holds what was never sent"
