@@ -195,6 +195,6 @@ def _heard(message: RecentMessage, zone: tzinfo) -> Heard:
     who = f"{message.user_name} ({number})" if message.user_name else number
     text = message.content or f"[{message.kind}]"
     return Heard(
-        f"{at:%d %b %H:%M:%S}", "this stack" if message.own else who,
+        f"{at:%d %b %H:%M:%S %Z}", "this stack" if message.own else who,
         f"{text} (deleted)" if message.deleted else text,
     )  # fmt: skip

@@ -122,6 +122,8 @@ def main() -> int:
     try:
         settings = read_settings()
         configure_logging(settings.log_level, settings.log_format, "")
+        # It tells every statement; what was applied is said in one line of ours.
+        logging.getLogger("yoyo").setLevel(logging.WARNING)
         if arguments.verb == "release-held":
             release_held(settings, arguments.project)
         else:

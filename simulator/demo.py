@@ -115,8 +115,8 @@ class Phone:
 
     async def populate(self, numbers: tuple[str, ...]) -> None:
         """Create the accounts and the groups with everybody in them."""
-        for number in numbers:
-            await self.post("/api/accounts", phone=number, name="Bridge")
+        for place, number in enumerate(numbers, 1):
+            await self.post("/api/accounts", phone=number, name=f"Bridge {place}")
         for phone, name in TECHNICIANS.items():
             await self.post("/api/accounts", phone=phone, name=name)
         for group in GROUPS:

@@ -40,7 +40,7 @@ function drawDevices() {
 }
 
 function drawSenders(group) {
-  const members = Object.keys(group.members);
+  const members = Object.keys(group.members).reverse(); // who joined last is a technician
   if ($("sender").dataset.members === members.join()) return;
   $("sender").dataset.members = members.join();
   $("sender").replaceChildren(...members.map((phone) => element("option", nameOf(phone), { value: phone })));
