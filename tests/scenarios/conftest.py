@@ -118,6 +118,17 @@ class Field:
         """Wait until the bridge says that it would capture a message sent now."""
         eventually(f"{bridge} is healthy", lambda: self.health(bridge).status == 200, within_s)
 
+    def wait_interpreted(self, within_s: float = 60) -> None:
+        """Wait until both bridges have got everything and have read all that they stored."""
+        self.wait_received(within_s)
+        unread = "SELECT 1 FROM event WHERE read_by IS NULL LIMIT 1"
+        for bridge in BRIDGES:
+            eventually(
+                f"{bridge} has read what it stored",
+                lambda b=bridge: not self.stored(b, unread),  # type: ignore[misc]
+                within_s,
+            )
+
     def wait_received(self, within_s: float = 60) -> None:
         """Wait until no device has an undelivered message."""
         eventually(

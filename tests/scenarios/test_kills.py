@@ -110,7 +110,7 @@ def test_two_thousand_messages_survive_ten_kills(
         assert writing.result(240)["written"] == MESSAGES
     for bridge in BRIDGES:
         field.wait_connected(bridge)
-    field.wait_received()
+    field.wait_interpreted()
 
     expected = expected_mentions(messages)
     eventually("Postgres has every mention", lambda: found(field) == expected, 90)
