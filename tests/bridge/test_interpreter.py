@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import apsw
+import pytest
 
 from bridge.interpreter import interpret
 from bridge.store import Store
@@ -72,7 +73,9 @@ async def test_backlog_is_interpreted_and_cancelling_loses_nothing(tmp_path: Pat
     assert set(await asyncio.to_thread(contents, tmp_path)) == set(ids)
 
 
-async def test_unwritable_store_is_tried_again(tmp_path: Path) -> None:
+async def test_unwritable_store_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """While the file cannot be written the loop waits; then it does what was left."""
     store = await asyncio.to_thread(open_store, tmp_path)
     await asyncio.to_thread(
@@ -82,7 +85,9 @@ async def test_unwritable_store_is_tried_again(tmp_path: Path) -> None:
     await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
     store._writer.db.set_busy_timeout(0)  # noqa: SLF001 - five seconds are long in a test
     running = Running(store)
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while "store not writable" not in caplog.text:
+            await asyncio.sleep(0.01)
     assert not running.changed.is_set()
     await asyncio.to_thread(other.execute, "ROLLBACK")
     await asyncio.to_thread(other.close)
