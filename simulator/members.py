@@ -160,12 +160,7 @@ class Members:
     ) -> Node:
         """The direct message that gives a device the sender's key."""
         message = _with_sender_key(e2e.Message(), group, key.distribution())
-        ciphertext = encryption.direct(
-            sender.identity,
-            sender.registration,
-            self._world.bundle(device, take_one_time=False),
-            encryption.padded(message.SerializeToString()),
-        )
+        ciphertext = self._direct(sender, device, message)
         self._database.write(
             "insert or replace into sender_key_holders values (?, ?, ?, ?)",
             sender.phone,
@@ -226,6 +221,15 @@ class Members:
         if seq % _PRUNE_EVERY == 0:
             self._database.write("delete from retry_texts where seq <= ?", seq - PLAIN_TEXTS_KEPT)
 
+    def _direct(self, sender: Account, device: Device, message: e2e.Message) -> bytes:
+        """The message for one device alone, in a new session."""
+        return encryption.direct(
+            sender.identity,
+            sender.registration,
+            self._world.bundle(device, take_one_time=False),
+            encryption.padded(message.SerializeToString()),
+        )
+
     async def _send_again(self, retry: Retry) -> None:
         """Answer a retry receipt: one direct message with the content and the sender key.
 
@@ -244,12 +248,7 @@ class Members:
             return
         message = e2e.Message.FromString(rows[0]["plain"])
         message = _with_sender_key(message, group, rows[0]["distribution"])
-        ciphertext = encryption.direct(
-            retry.sender.identity,
-            retry.sender.registration,
-            self._world.bundle(retry.device, take_one_time=False),
-            encryption.padded(message.SerializeToString()),
-        )
+        ciphertext = self._direct(retry.sender, retry.device, message)
         enc = Node("enc", {"v": "2", "type": "pkmsg", "count": str(retry.count)}, ciphertext)
         kind = "media" if rows[0]["media"] else "text"
         stanza = message_stanza(
