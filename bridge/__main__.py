@@ -19,6 +19,7 @@ from bridge.api import application, served
 from bridge.database import OwnNumber
 from bridge.listening import Listening
 from bridge.membership import Membership
+from bridge.peers import Peers
 from bridge.publisher import PublishStatus, publish
 from bridge.settings import Settings, read_settings
 from bridge.status import Status
@@ -93,10 +94,11 @@ class _Bridge:
             self._other_numbers,
         )
         membership = Membership(listening, store, settings.projects)
-        status = Status(settings, listening, store, membership, self._publishing)
+        peers = Peers(settings.peers, settings.api_token, store)
+        status = Status(settings, listening, store, membership, self._publishing, peers)
         losses = clientlog.Losses(store, listening.session_unwritable)
         open_things.enter_context(clientlog.judged(losses.found))
-        api = application(status, settings.hosts)
+        api = application(status, settings.hosts, settings.api_token)
         await open_things.enter_async_context(served(api, "0.0.0.0", settings.port))  # noqa: S104 - in a container; published on 127.0.0.1
         log.info(
             "bridge started",
@@ -137,6 +139,7 @@ class _Bridge:
                     "losses": losses.run(),
                     "groups": membership.watch_groups(),
                     "aliases": membership.watch_aliases(),
+                    "peers": peers.watch(),
                     "status": status.watch(),
                     "pairing": pairing.show_codes(
                         current_code,

@@ -1,10 +1,12 @@
-"""What a bridge answers over HTTP: /live, /health, /health/publish, /pairing and its page.
+"""What a bridge answers over HTTP: /live, /health, /health/publish, /heard, /pairing, its page.
 
 Nothing here changes anything, and nothing here waits for WhatsApp, Postgres or the disk: the
 answers are what was last known. The Host header is checked, so that a web page somewhere cannot
-read the pairing code through the browser of whoever runs the bridge.
+read the pairing code through the browser of whoever runs the bridge. /heard is for the other
+services of the stack and needs its token.
 """
 
+import hmac
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from bridge.store import StoreUnavailable
 from contracts.health import Verdict
+from contracts.heard import HeardAnswer
 
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
@@ -49,12 +53,21 @@ class Answers(Protocol):
     def connected(self) -> bool:
         """Whether WhatsApp is connected."""
 
+    async def heard(self, after: int) -> HeardAnswer:
+        """What was heard after a change; raises StoreUnavailable."""
+
     async def page(self) -> str:
         """The page as HTML."""
 
 
-def application(answers: Answers, hosts: Collection[str]) -> web.Application:
-    """Build the application; `hosts` are the names it may be called by, without ports."""
+def application(answers: Answers, hosts: Collection[str], token: str) -> web.Application:
+    """Build the application.
+
+    Args:
+        answers: the bridge.
+        hosts: the names it may be called by, without ports.
+        token: what the other services of the stack show; nobody is let in by an empty one.
+    """
 
     def verdict(judged: Verdict) -> web.Response:
         body = judged.to_json() | {"connected": answers.connected()}
@@ -73,6 +86,16 @@ def application(answers: Answers, hosts: Collection[str]) -> web.Application:
         now = answers.pairing()
         return web.json_response({"state": now.state, "qr": now.qr})
 
+    async def heard(request: web.Request) -> web.Response:
+        _admitted(request, token)
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit() and len(after) < 19):  # noqa: PLR2004
+            raise web.HTTPBadRequest(text=f"after={after!r} is not a change sequence\n")
+        try:
+            return web.json_response((await answers.heard(int(after))).to_json())
+        except StoreUnavailable as unavailable:
+            raise web.HTTPServiceUnavailable(text=f"{unavailable}\n") from None
+
     async def page(_: web.Request) -> web.Response:
         return web.Response(text=await answers.page(), content_type="text/html")
 
@@ -80,9 +103,17 @@ def application(answers: Answers, hosts: Collection[str]) -> web.Application:
     built.router.add_get("/live", live)
     built.router.add_get("/health", health)
     built.router.add_get("/health/publish", publish_health)
+    built.router.add_get("/heard", heard)
     built.router.add_get("/pairing", pairing)
     built.router.add_get("/", page)
     return built
+
+
+def _admitted(request: web.Request, token: str) -> None:
+    """Let only the stack's own services in; raises HTTPUnauthorized."""
+    shown = request.headers.get("Authorization", "").encode()
+    if not token or not hmac.compare_digest(shown, f"Bearer {token}".encode()):
+        raise web.HTTPUnauthorized(text="this needs the API token of the stack\n")
 
 
 def _host_checked(hosts: frozenset[str]) -> Middleware:

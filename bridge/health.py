@@ -54,7 +54,11 @@ class Facts:
     publishing: PublishFacts
     absent_from: Collection[str]
     """Projects in whose group this number is not."""
+    nobody_in: Collection[str]
+    """Projects in whose group no number of the stack is."""
     membership_known: bool
+    hearing: Part
+    """What the peers prove about this bridge's ears."""
     client_alive: bool
     client_stuck_s: float
     loop_stuck_s: float
@@ -62,13 +66,16 @@ class Facts:
 
 def judge(facts: Facts) -> Verdict:
     """The verdict of /health: decisive parts first, what needs a person after them."""
+    deaf = facts.hearing.word == "deaf"
     decisive = (
         _store(facts.store),
         _whatsapp(facts.connection),
         Part("account", facts.account.ok, facts.account.word, facts.account.reason),
         Part("disk", facts.room.ok, facts.room.word, facts.room.reason),
+        *((facts.hearing,) if deaf else ()),
     )
     watched = (
+        *(() if deaf else (facts.hearing,)),
         _losses(facts.store.counts),
         _membership(facts),
         _publishing(facts.publishing),
@@ -149,6 +156,9 @@ def _losses(counts: Counts | None) -> Part:
 def _membership(facts: Facts) -> Part:
     if not facts.membership_known:
         return Part("groups", True, "unknown", "WhatsApp has not told the groups yet")
+    if facts.nobody_in:
+        reason = f"no number is in the group of {', '.join(sorted(facts.nobody_in))}"
+        return Part("groups", False, "nobody", reason)
     if facts.absent_from:
         reason = f"this number is not in the group of {', '.join(sorted(facts.absent_from))}"
         return Part("groups", False, "absent", reason)

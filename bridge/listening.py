@@ -114,6 +114,8 @@ class Listening:
         self.account = judge_account(name, None, expected, {})
         self.room = DiskVerdict(True, "unknown", "not measured yet")
         self.groups_changed = asyncio.Event()
+        self.heard_at: float | None = None
+        """When a live message last arrived (monotonic); set from the client's thread."""
         self.worn_out = asyncio.Event()
         """Set when only a new process gets rid of the threads of attempts to pair."""
         self._due: float | None = None
@@ -133,6 +135,8 @@ class Listening:
 
     def _store(self, kind: str, payload: bytes, received_at_ms: int, live: bool) -> None:
         self._capture(kind, payload, received_at_ms, live)
+        if live and kind == "message":
+            self.heard_at = time.monotonic()
         if disk.below_floor(self._volumes):
             self._loop.call_soon_threadsafe(self._measure)
 

@@ -31,6 +31,10 @@ class Membership:
         self._asked: dict[str, float] = {}
         self.known = False
         self.absent_from: frozenset[str] = frozenset()
+        self.known_at: float | None = None
+        """When WhatsApp last told the groups (monotonic)."""
+        self.member_since: dict[str, float] = {}
+        """The groups this number is in, each since it was first told so (monotonic)."""
         self.resolve = asyncio.Event()
 
     async def watch_groups(self) -> None:
@@ -53,6 +57,7 @@ class Membership:
             await asyncio.sleep(SETTLE_S)
 
     async def _refresh(self) -> None:
+        asked = time.monotonic()
         groups = await in_thread(self._listening.whatsapp.groups)
         now_ms = time.time_ns() // 1_000_000
         for group in groups:
@@ -68,6 +73,9 @@ class Membership:
             said = {"groups": len(groups), "absent_from": ",".join(sorted(absent)) or "none"}
             log.log(level, "groups", extra=said)
         self.absent_from, self.known = absent, True
+        self.known_at = asked
+        answered = time.monotonic()  # joined before this, not before the question
+        self.member_since = {jid: self.member_since.get(jid, answered) for jid in member_of}
         self._asked.clear()
         self.resolve.set()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from bridge.session import TrustRoot
+from bridge.witness import Limits
 from contracts.database_url import database_url_source
 from contracts.problems import ConfigurationError, Problem
 from contracts.projects import Projects, load_projects
@@ -46,6 +47,9 @@ class Settings:
     peers: tuple[Peer, ...]
     predecessors: tuple[Peer, ...]
     pairing_turn_s: float
+    hearing: Limits
+    api_token: str
+    """What the peers show each other; empty if none was drawn, and nobody is let in."""
     hosts: tuple[str, ...]
     port: int
     page: str
@@ -81,6 +85,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         peers=peers,
         predecessors=predecessors,
         pairing_turn_s=stack.timings.pairing_turn_s,
+        hearing=Limits(
+            suspect_s=stack.timings.suspect_s,
+            deaf_s=stack.timings.deaf_s,
+            unproven_s=stack.timings.unproven_h * 3600,
+        ),
+        api_token=reading.secret("api-token"),
         hosts=("localhost", "127.0.0.1", "[::1]", own.name, _service(own.name)),
         port=port,
         page=f"http://127.0.0.1:{own.published_port}/",
@@ -164,6 +174,17 @@ class _Reading:
         except ValueError as both:
             self.wrong("DATABASE_URL", "", str(both))
             return str
+
+    def secret(self, name: str) -> str:
+        """A secret that was drawn at the first start; empty if there is none."""
+        path = self.path("SECRETS_DIRECTORY", "/secrets") / name
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            return ""
+        except OSError as unreadable:
+            self.wrong("SECRETS_DIRECTORY", str(path), f"cannot be read: {unreadable.strerror}")
+            return ""
 
     def choice(self, key: str, known: tuple[str, ...], default: str, *, upper: bool = False) -> str:
         """One of a few words."""

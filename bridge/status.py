@@ -14,10 +14,13 @@ from bridge.health import Facts, PublishFacts, StoreFacts
 from bridge.listening import Listening
 from bridge.membership import Membership
 from bridge.page import Chat, Heard, Line, Page, render
+from bridge.peers import Peers
 from bridge.publisher import PublishStatus
 from bridge.settings import Settings
 from bridge.store import Counts, RecentGroup, RecentMessage, Store, StoreUnavailable
+from bridge.witness import Evidence, judge_hearing
 from contracts.health import Part, Verdict
+from contracts.heard import HeardAnswer
 from contracts.service import mask_number
 
 log = logging.getLogger(__name__)
@@ -38,8 +41,11 @@ class Status:
         store: Store,
         membership: Membership,
         publishing: PublishStatus,
+        peers: Peers,
     ) -> None:
         self._settings = settings
+        self._peers = peers
+        self._projects = {one.group: one.name for one in settings.projects.projects}
         self._listening = listening
         self._store = store
         self._membership = membership
@@ -102,11 +108,25 @@ class Status:
                 publishing.parked,
             ),
             absent_from=self._membership.absent_from,
+            nobody_in=self._peers.absent_everywhere(self._membership.absent_from),
+            hearing=self._hearing(now),
             membership_known=self._membership.known,
             client_alive=self._listening.whatsapp.alive,
             client_stuck_s=self._listening.stuck_s,
             loop_stuck_s=now - self._turned,
         )
+
+    def _hearing(self, now: float) -> Part:
+        state = self._listening.state
+        evidence = Evidence(
+            connected_since=state.since if state.connected else None,
+            membership_at=self._membership.known_at,
+            member_since=self._membership.member_since,
+            missing=self._peers.missing,
+            peers_at=self._peers.answered_at,
+            heard_at=self._listening.heard_at,
+        )
+        return judge_hearing(evidence, self._projects, self._settings.hearing, now)
 
     # --- what the API asks ----------------------------------------------------------------------
 
@@ -121,6 +141,20 @@ class Status:
     def publish_health(self) -> Verdict:
         """Whether what was captured reaches Postgres."""
         return health.judge_publishing(self.facts())
+
+    async def heard(self, after: int) -> HeardAnswer:
+        """What was heard after a change; raises StoreUnavailable."""
+        seq, heard = await asyncio.to_thread(self._store.heard_after, after)
+        counts = await asyncio.to_thread(self._store.counts)
+        known = self._membership.known
+        return HeardAnswer(
+            bridge=self._settings.name,
+            store_id=counts.store_id,
+            seq=counts.seq,
+            next=seq,
+            absent_from=tuple(sorted(self._membership.absent_from)) if known else None,
+            messages=heard,
+        )
 
     def connected(self) -> bool:
         """Whether WhatsApp is connected."""

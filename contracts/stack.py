@@ -31,6 +31,9 @@ class Timings:
     """How long things may take, in the unit that the name ends with."""
 
     pairing_turn_s: int
+    suspect_s: int
+    deaf_s: int
+    unproven_h: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,14 @@ def _bridge(entry: Entry) -> BridgeEntry:
 
 
 def _timings(entry: Entry) -> Timings:
-    timings = Timings(pairing_turn_s=entry.number("pairing_turn_s", 180, 1, 3_600))
+    timings = Timings(
+        pairing_turn_s=entry.number("pairing_turn_s", 180, 1, 3_600),
+        suspect_s=entry.number("suspect_s", 60, 5, 3_600),
+        deaf_s=entry.number("deaf_s", 120, 10, 7_200),
+        unproven_h=entry.number("unproven_h", 4, 1, 168),
+    )
+    if timings.deaf_s < timings.suspect_s:
+        entry.wrong("deaf_s", timings.deaf_s, f"must not be below suspect_s ({timings.suspect_s})")
     entry.close()
     return timings
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,9 +13,11 @@ from bridge.event import INTERPRETER_VERSION, Interpretation, label, read
 from bridge.store import knowledge
 from bridge.store.connection import open_reader, open_writer, translated
 from bridge.store.counts import Counts, RecentGroup, read_counts, read_recent
+from bridge.store.heard import heard_after, lacking
 from bridge.store.interpretation import Interpretations
 from bridge.store.outbox import Outbox, OutboxCounts
 from bridge.store.transaction import Writer
+from contracts.heard import HeardMessage
 from contracts.ledger import Mention
 from contracts.messages import DIRECTORY, FILE
 from contracts.projects import Projects
@@ -201,6 +203,14 @@ class Store:
     def recent(self, limit: int) -> tuple[RecentGroup, ...]:
         """The newest messages of every group."""
         return read_recent(self._query, limit)
+
+    def heard_after(self, after: int) -> tuple[int, tuple[HeardMessage, ...]]:
+        """What was heard after a change, for the peers; with the cursor to go on from."""
+        return heard_after(self._query, after, int(self._clock() * 1000))
+
+    def lacking(self, identities: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Those `(chat, id)` of which nothing arrived here, not even an unreadable copy."""
+        return lacking(self._query, identities)
 
     def wal_bytes(self) -> int:
         """The size of the `-wal`; above 64 MiB a reader is blocking the checkpoint."""

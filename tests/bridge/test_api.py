@@ -9,9 +9,11 @@ import pytest
 from bridge.api import Pairing, application, served
 from bridge.page import Chat, Heard, Line, Page, render
 from contracts.health import Part, Verdict
+from contracts.heard import HeardAnswer, HeardMessage, parse_heard
 
 GOOD = Verdict(True, "ok", (Part("store", True, "ok", "7 messages"),))
 BAD = Verdict(False, "down", (Part("whatsapp", False, "disconnected", "connection lost"),))
+TOKEN = "a-token-of-the-tests"
 CODE = "https://wa.me/settings/linked_devices#REF,NOISE,IDENTITY,SECRET,6"
 
 
@@ -41,6 +43,11 @@ class Recorded:
         """As health says."""
         return self.health().ok
 
+    async def heard(self, after: int) -> HeardAnswer:
+        """One message, after whatever was asked."""
+        message = HeardMessage("120363000000000001@g.us", "A1", 5, True)
+        return HeardAnswer("primary", "s", after + 1, after + 1, ("Lawley",), (message,))
+
     async def page(self) -> str:
         """The smallest page."""
         return "<p>page</p>"
@@ -66,7 +73,7 @@ async def api() -> AsyncIterator[Called]:
     bridge = Recorded()
     names = ("localhost", "127.0.0.1", "[::1]", "bridge-primary")
     async with (
-        served(application(bridge, names), "127.0.0.1", 0) as port,
+        served(application(bridge, names, TOKEN), "127.0.0.1", 0) as port,
         aiohttp.ClientSession() as http,
     ):
         yield Called(bridge, http, port)
@@ -143,3 +150,22 @@ def test_the_page_escapes_what_people_write_and_shows_the_code() -> None:
     assert "&lt;script&gt;" in html
     assert "<svg" in html
     assert CODE not in html
+
+
+async def test_heard_is_for_the_stack_only(api: Called) -> None:
+    """/heard answers the stack's token with what was heard, and nobody else."""
+    url = f"http://127.0.0.1:{api.port}/heard?after=7"
+    for shown in ("", "Bearer ", "Bearer wrong", f"Basic {TOKEN}"):
+        async with api.http.get(url, headers={"Authorization": shown}) as answer:
+            assert answer.status == 401, shown
+    async with api.http.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert answer.status == 200
+        assert parse_heard(await answer.read()) == await api.bridge.heard(7)
+
+
+async def test_heard_refuses_a_cursor_that_is_none(api: Called) -> None:
+    """A wrong cursor is named, and never becomes a question to the store."""
+    url = f"http://127.0.0.1:{api.port}/heard?after=-1"
+    async with api.http.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert answer.status == 400
+        assert "after='-1'" in await answer.text()

@@ -40,6 +40,8 @@ def test_everything_at_once(tmp_path: Path) -> None:
         timings:
           pairing_turn_s: 0
           pairing_turn_ms: 5
+          suspect_s: 60
+          deaf_s: 59
         """
     )
 
@@ -57,8 +59,12 @@ def test_everything_at_once(tmp_path: Path) -> None:
         ("bridges[2].label", "must be text"),
         ("bridges[2].number_env", "not the name of an environment variable"),
         ("bridges[2].published_port", "must be between 1024 and 65535"),
+        ("timings.deaf_s", "must not be below suspect_s (60)"),
         ("timings.pairing_turn_s", "must be between 1 and 3600"),
-        ("timings.pairing_turn_ms", "unknown key; known are pairing_turn_s"),
+        (
+            "timings.pairing_turn_ms",
+            "unknown key; known are deaf_s, pairing_turn_s, suspect_s, unproven_h",
+        ),
     }
 
 

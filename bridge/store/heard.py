@@ -1,0 +1,36 @@
+"""What a peer asks of the store: which messages were heard, and whether some of them were."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from contracts.heard import LIMIT, HeardMessage
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+_WINDOW = """
+SELECT change_seq, chat, id, received_at, live AND NOT own AND rank = 2
+  FROM message
+ WHERE change_seq > ? AND superseded_by IS NULL
+ ORDER BY change_seq LIMIT ?
+"""
+_HAS = """
+SELECT EXISTS (SELECT 1 FROM event WHERE chat = ?1 AND id = ?2)
+    OR EXISTS (SELECT 1 FROM message WHERE chat = ?1 AND id = ?2)
+"""
+
+
+def heard_after(query: Query, after: int, now_ms: int) -> tuple[int, tuple[HeardMessage, ...]]:
+    """Messages that changed after `after`, oldest change first; with the cursor to go on from."""
+    rows = query(_WINDOW, after, LIMIT)
+    heard = tuple(
+        HeardMessage(chat, identity, max(0, now_ms - received_at), bool(witness))
+        for _, chat, identity, received_at, witness in rows
+    )
+    return (rows[-1][0] if rows else after), heard
+
+
+def lacking(query: Query, identities: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Those `(chat, id)` of which nothing arrived here, not even an unreadable copy."""
+    return frozenset(
+        (chat, identity) for chat, identity in identities if not query(_HAS, chat, identity)[0][0]
+    )

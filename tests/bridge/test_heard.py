@@ -1,0 +1,50 @@
+"""What a bridge shows its peers, and what it finds that it lacks."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from contracts.heard import HeardAnswer, HeardMessage, parse_heard
+from tests.bridge.events import GROUP, info, message, phone, undecryptable
+from tests.bridge.filled import feed, open_store
+
+
+def test_every_message_is_shown_once_a_change(tmp_path: Path) -> None:
+    """The cursor walks over changes; only what arrived live and readable is a witness."""
+    with open_store(tmp_path) as store:
+        feed(store, [("message", message(info("A1", phone("2782")), "one"))])
+        feed(store, [("undecryptable", undecryptable(info("A2", phone("2782"))))])
+        now = int(time.time() * 1000)
+        store.capture("message", message(info("A3", phone("2782")), "late"), now, False)
+        while store.interpret_pending():
+            pass
+        cursor, heard = store.heard_after(0)
+        assert {one.id: one.witness for one in heard} == {"A1": True, "A2": False, "A3": False}
+        assert store.heard_after(cursor) == (cursor, ())
+
+
+def test_a_message_counts_as_heard_before_it_is_read(tmp_path: Path) -> None:
+    """What is captured, or came unreadable, is not lacking; the id alone is not enough."""
+    with open_store(tmp_path) as store:
+        now = int(time.time() * 1000)
+        store.capture("message", message(info("A1", phone("2782")), "one"), now, True)
+        store.capture("undecryptable", undecryptable(info("A2", phone("2782"))), now, True)
+        asked = [(GROUP, "A1"), (GROUP, "A2"), (GROUP, "A3"), ("120363000000000009@g.us", "A1")]
+        assert store.lacking(asked) == set(asked[2:])
+
+
+def test_an_answer_survives_the_wire() -> None:
+    """What is parsed is what was said."""
+    messages = (HeardMessage(GROUP, "A1", 12, True), HeardMessage(GROUP, "A2", 7, False))
+    for absent in (None, (), ("Lawley",)):
+        said = HeardAnswer("primary", "s", 9, 8, absent, messages)
+        assert parse_heard(json.dumps(said.to_json()).encode()) == said
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"bridge": "x"}', b"<html>"])
+def test_something_else_is_no_answer(body: bytes) -> None:
+    """A proxy's page or an older version is an error that says so."""
+    with pytest.raises(ValueError, match="not an answer of /heard"):
+        parse_heard(body)
