@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from simulator import api, media, server, trust
 from simulator.connection import Server
 from simulator.database import Database
+from simulator.faults import Faults, Standing
 from simulator.groups import Groups
 from simulator.pairing import Pairing
 from simulator.relay import Relay
@@ -29,9 +30,12 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         relay = Relay(world)
         groups = Groups(world, relay)
         pairing = Pairing(world)
-        chat = server.chat_application(Server(world, relay, pairing, trust.certificate_chain()))
+        standing = Standing(world.now)
+        connections = Server(world, relay, pairing, trust.certificate_chain(), standing)
+        faults = Faults(relay, standing, connections.live)
+        chat = server.chat_application(connections)
         media.add_routes(chat, world)
-        control = api.application(world, relay, groups, pairing)
+        control = api.application(world, relay, groups, pairing, faults)
         await stack.enter_async_context(server.serving(control, settings.api_port, None))
         await stack.enter_async_context(server.serving(chat, settings.port, tls))
         log.info(

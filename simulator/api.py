@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from simulator.faults import Fault, Faults
 from simulator.groups import Groups
 from simulator.members import Members
 from simulator.node import Jid
@@ -37,7 +38,10 @@ Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Control:
     """What the API may do with the world; one method per route."""
 
-    def __init__(self, world: World, relay: Relay, groups: Groups, pairing: Pairing) -> None:
+    def __init__(
+        self, world: World, relay: Relay, groups: Groups, pairing: Pairing, faults: Faults
+    ) -> None:
+        self._faults = faults
         self._world = world
         self._relay = relay
         self._groups = groups
@@ -149,14 +153,38 @@ class Control:
 
     async def queue(self, request: web.Request) -> web.Response:
         """GET /api/devices/{jid}/queue: what the device has not receipted, in order."""
-        device = Jid.parse(request.match_info["jid"])
-        if device not in self._world.devices:
-            raise ValueError(f"no such device: {device}")
+        device = self._device_of(request).jid
         waiting = [
             {"id": one.id, "from": one.stanza.text("from"), "tag": one.stanza.tag, "held": one.held}
             for one in self._relay.queues.of(device)
         ]
         return web.json_response(waiting)
+
+    async def break_device(self, request: web.Request) -> web.Response:
+        """POST /api/devices/{jid}/faults {fault, seconds?, group?}: do it to this device."""
+        body = await _body(request)
+        device = self._device_of(request)
+        seconds = body.get("seconds")
+        group = Jid.parse(str(body["group"])) if body.get("group") else None
+        await self._faults.apply(
+            device,
+            Fault(_text(body, "fault")),
+            None if seconds is None else float(seconds),
+            group,
+        )
+        return web.json_response(self._device(device), status=201)
+
+    async def lift(self, request: web.Request) -> web.Response:
+        """DELETE /api/devices/{jid}/faults: no fault stands any more; the withheld is sent."""
+        device = self._device_of(request)
+        await self._faults.lift(device)
+        return web.json_response(self._device(device))
+
+    def _device_of(self, request: web.Request) -> Device:
+        jid = Jid.parse(request.match_info["jid"])
+        if jid not in self._world.devices:
+            raise ValueError(f"no such device: {jid}")
+        return self._world.devices[jid]
 
     def _creator(self, body: Json) -> Account:
         """Whoever the request names, else a phone that only owns groups."""
@@ -201,14 +229,17 @@ class Control:
             "jid": str(device.jid),
             "phone": device.phone,
             "device": device.device,
-            "connected": device.jid in self._relay.links,
+            "connected": self._faults.connected(device.jid),
+            "faults": self._faults.names(device.jid),
             "queued": self._relay.queues.size(device.jid),
         }
 
 
-def application(world: World, relay: Relay, groups: Groups, pairing: Pairing) -> web.Application:
+def application(
+    world: World, relay: Relay, groups: Groups, pairing: Pairing, faults: Faults
+) -> web.Application:
     """The API and the page."""
-    control = Control(world, relay, groups, pairing)
+    control = Control(world, relay, groups, pairing, faults)
     app = web.Application(middlewares=[_guard], client_max_size=_MAX_BODY)
     app.add_routes(
         [
@@ -225,6 +256,8 @@ def application(world: World, relay: Relay, groups: Groups, pairing: Pairing) ->
             web.get("/api/ledger", control.ledger),
             web.get("/api/devices", control.devices),
             web.get("/api/devices/{jid}/queue", control.queue),
+            web.post("/api/devices/{jid}/faults", control.break_device),
+            web.delete("/api/devices/{jid}/faults", control.lift),
             web.static("/page", PAGE),
         ]
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from simulator import codec, inbound, iq, noise
+from simulator.faults import Standing
 from simulator.node import Attributes, Jid, Node
 from simulator.pairing import Offer, Pairing
 from simulator.relay import Relay
@@ -28,19 +29,27 @@ class Server:
     relay: Relay
     pairing: Pairing
     chain: bytes
+    standing: Standing
     live: "dict[Jid, Connection]" = field(default_factory=dict)
 
 
 class Connection:
     """A WebSocket of a client; `send` is the only way out, `_received` the only way in."""
 
-    def __init__(self, server: Server, socket: web.WebSocketResponse) -> None:
+    def __init__(
+        self,
+        server: Server,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport | None,
+    ) -> None:
+        self._transport = transport
         self._server = server
         self._socket = socket
         self._outbound: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._cipher: noise.Cipher | None = None
         self._answers: dict[str, asyncio.Future[Node]] = {}
         self.device: Device | None = None
+        self._split = False
 
     async def run(self) -> None:
         """Serve the client until either side closes."""
@@ -67,8 +76,11 @@ class Connection:
     def send(self, node: Node) -> None:
         """Encrypt and queue a stanza; frames leave in the order of the calls."""
         log.debug("to %s: %s", self.device.jid if self.device else "unpaired", node)
-        if self._cipher is not None:
-            frame = noise.framed(self._cipher.encrypt(codec.encode(node)))
+        copies = 1 if self.device is None else self._server.standing.copies(self.device.jid, node)
+        if (cipher := self._cipher) is None:
+            return
+        for _ in range(copies):
+            frame = noise.framed(cipher.encrypt(codec.encode(node)))
             self._outbound.put_nowait(frame)
 
     async def request(self, node: Node) -> Node:
@@ -89,6 +101,20 @@ class Connection:
     async def close(self) -> None:
         """Close the WebSocket in order, without a stanza."""
         await self._socket.close(code=WSCloseCode.GOING_AWAY)
+
+    def abort(self) -> None:
+        """Cut the TCP connection, without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def split_next(self) -> None:
+        """Send the next frame in two WebSocket messages, which the client takes badly."""
+        self._split = True
+
+    def deliver(self) -> None:
+        """Send everything un-receipted again, and be the way to the device."""
+        if self.device is not None:
+            self._deliver_backlog(self.device)
 
     def retire(self) -> None:
         """Stop being the way to the device; the connection itself lives on."""
@@ -129,6 +155,10 @@ class Connection:
         device = self._server.world.device_with_noise(established.client_static)
         if device is None:
             self.end(self._refusal(str(payload.username), payload.device))
+            return
+        if (refusal := self._server.standing.refusal(device.jid)) is not None:
+            log.info("%s is refused: %s", device.jid, refusal)
+            self.end(refusal)
             return
         self._replace_older(device)
         self.device = device
@@ -206,8 +236,15 @@ class Connection:
             if not answer.done():
                 answer.set_exception(ConnectionResetError("the client is gone"))
 
+    def _parts(self, frame: bytes) -> tuple[bytes, ...]:
+        if not self._split:
+            return (frame,)
+        self._split = False
+        return frame[: len(frame) // 2], frame[len(frame) // 2 :]
+
     async def _write(self) -> None:
         while (frame := await self._outbound.get()) is not None:
-            await self._socket.send_bytes(frame)
+            for part in self._parts(frame):
+                await self._socket.send_bytes(part)
         await asyncio.sleep(CLOSING_SECONDS)
         await self.close()

@@ -25,7 +25,7 @@ def chat_application(server: Server) -> web.Application:
             compress=False, max_msg_size=_MAX_MESSAGE, timeout=_CLOSE_SECONDS
         )
         await socket.prepare(request)
-        connection = Connection(server, socket)
+        connection = Connection(server, socket, request.transport)
         connections.add(connection)
         try:
             await connection.run()

@@ -4,8 +4,20 @@ let state = { groups: [], accounts: [], devices: [] };
 let chosen = null;
 let target = null;
 
-async function ask(path, body) {
-  const options = body && { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+const FAULTS = ["close", "abort", "split", "replaced", "logged_out", "logged_out_at_connect", "refused", "banned", "outdated", "deaf", "silent", "duplicate"];
+let drawn = "";
+
+async function change(path, body) {
+  try {
+    await (body ? ask(path, body) : ask(path, undefined, "DELETE"));
+    await refresh();
+  } catch (wrong) {
+    $("trouble").textContent = wrong.message;
+  }
+}
+
+async function ask(path, body, method) {
+  const options = method ? { method } : body && { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
   const answer = await fetch(path, options || undefined);
   const json = await answer.json();
   if (!answer.ok) throw new Error(json.error);
@@ -32,9 +44,26 @@ function drawGroups() {
 }
 
 function drawDevices() {
+  // Drawn only when something changed, or a button would go away under the pointer.
+  const now = JSON.stringify([state.devices, state.accounts]);
+  if (now === drawn) return;
+  drawn = now;
   $("devices").replaceChildren(...state.devices.map((device) => {
     const word = device.connected ? "connected" : "not connected";
-    return element("li", `${nameOf(device.phone)}: ${word}, ${device.queued} undelivered`, { class: device.connected ? "up" : "down" });
+    const faults = device.faults.length ? `, ${device.faults.join(", ")}` : "";
+    const item = element("li", `${nameOf(device.phone)}: ${word}, ${device.queued} undelivered${faults}`, { class: device.connected ? "up" : "down" });
+    const path = `/api/devices/${encodeURIComponent(device.jid)}/faults`;
+    const buttons = element("div", "", { class: "faults", role: "group", "aria-label": `Faults of ${nameOf(device.phone)}` });
+    for (const fault of FAULTS) {
+      const button = element("button", fault.replaceAll("_", " "), { "aria-pressed": device.faults.includes(fault) });
+      button.onclick = () => change(path, { fault });
+      buttons.append(button);
+    }
+    const lift = element("button", "lift all");
+    lift.onclick = () => change(path);
+    buttons.append(lift);
+    item.append(buttons);
+    return item;
   }));
   if (!state.devices.length) $("devices").replaceChildren(element("li", "no client is paired yet"));
 }

@@ -171,15 +171,20 @@ class Room:
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - the API's JSON
         """GET from the simulator's API."""
-        answer = call(self._url() + path)
+        answer = call(self.url() + path)
         assert answer.status == 200, (path, answer)
         return answer.json
 
     def post(self, path: str, **body: object) -> Any:  # noqa: ANN401 - the API's JSON
         """POST to the simulator's API."""
-        answer = call(self._url() + path, body, timeout=PATIENCE_SECONDS)
+        answer = call(self.url() + path, body, timeout=PATIENCE_SECONDS)
         assert answer.status < 300, (path, answer)
         return answer.json
+
+    def delete(self, path: str) -> None:
+        """DELETE by the simulator's API."""
+        answer = call(self.url() + path, method="DELETE")
+        assert answer.status == 200, (path, answer)
 
     def group(self, subject: str, addressing: str, *phones: str, hide_numbers: bool = False) -> str:
         """Create a group with these members (accounts exist); the first one owns it."""
@@ -195,9 +200,10 @@ class Room:
         """How many stanzas the account's devices have not receipted."""
         return sum(one["queued"] for one in self.get("/api/devices") if one["phone"] == phone)
 
-    def _url(self) -> str:
+    def url(self) -> str:
+        """Where the simulator's API is."""
         where = docker("port", self.name, "8090/tcp").split()[0]
         return f"http://{where}"
 
     def _wait_until_up(self) -> None:
-        eventually("the simulator answers", lambda: call(self._url() + "/api/state").status == 200)
+        eventually("the simulator answers", lambda: call(self.url() + "/api/state").status == 200)

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from simulator import api
+from simulator.faults import Faults, Standing
 from simulator.groups import Groups
 from simulator.ledger import LedgerRow
 from simulator.pairing import Pairing
@@ -27,7 +28,11 @@ async def stage(tmp_path: Path) -> AsyncIterator[tuple[Studio, Api]]:
     """The API of a studio."""
     with studio(tmp_path / "simulator.db") as scene:
         application = api.application(
-            scene.world, scene.relay, Groups(scene.world, scene.relay), Pairing(scene.world)
+            scene.world,
+            scene.relay,
+            Groups(scene.world, scene.relay),
+            Pairing(scene.world),
+            Faults(scene.relay, Standing(scene.world.now), {}),
         )
         async with TestClient(TestServer(application)) as client:
             yield scene, client

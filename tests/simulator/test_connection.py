@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from simulator import codec, trust
 from simulator.connection import Server
 from simulator.database import Database
+from simulator.faults import Standing
 from simulator.node import GROUP_SERVER, SERVER, Jid, Node
 from simulator.noise import Cipher, framed
 from simulator.pairing import Pairing
@@ -98,7 +99,9 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
     with Database(tmp_path / "simulator.db") as database:
         world = World(database)
         relay = Relay(world)
-        server = Server(world, relay, Pairing(world), trust.certificate_chain())
+        server = Server(
+            world, relay, Pairing(world), trust.certificate_chain(), Standing(world.now)
+        )
         application = chat_application(server)
         async with (
             serving(application, 0, None, host="127.0.0.1") as port,
