@@ -41,6 +41,9 @@ up: images ## production: start or update it, then pair the numbers (docker comp
 down: ## production: stop it; what it has stored stays
 	@docker compose down
 
+adopt: images ## make reviews of older code fit for Twinbridge; DRY_RUN=1 only shows the plan
+	@docker compose run --rm database-migrate python -m database adopt $(if $(DRY_RUN),--dry-run)
+
 test: images venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
 	@.ci/pytest $(TESTS)
 
@@ -70,4 +73,4 @@ venv: # .venv with everything that the lock names
 	@images/machine.sh python
 	@$(UV) sync --quiet --locked --all-extras --all-groups
 
-.PHONY: help demo demo-start demo-down up down test check config-check images base venv
+.PHONY: help demo demo-start demo-down up down adopt test check config-check images base venv

@@ -1,4 +1,4 @@
-"""`python -m database VERB`: migrate (waits for Postgres), and what people do to the ledger.
+"""`python -m database VERB`: migrate (waits for Postgres), adopt, and what people do to the ledger.
 
 Being killed at any moment is safe, so signals keep their plain meaning.
 Exit codes: 0 done, 1 it failed, 78 the configuration is wrong.
@@ -19,6 +19,7 @@ from contracts.projects import Projects, load_projects
 from contracts.service import configure_logging
 from database.connection import address_of, connect
 from database.migrate import migrate
+from database.reviews_table import AdoptionNeededError, adopt, refuse_unadopted
 from database.settings import Settings, read_settings
 
 log = logging.getLogger("database")
@@ -54,6 +55,7 @@ def migrate_when_reachable(settings: Settings) -> None:
 
 def _migrate(settings: Settings, projects: Projects) -> None:
     address = address_of(settings.database_url)
+    refuse_unadopted(address)
     applied = migrate(address)
     with connect(address) as connection:
         recomputed = connection.execute(
@@ -69,6 +71,24 @@ def _migrate(settings: Settings, projects: Projects) -> None:
             "reviews_computed_anew": recomputed and recomputed[0],
         },
     )
+
+
+def adopt_reviews(settings: Settings, *, dry_run: bool) -> int:
+    """Make a table of reviews by older code fit for the ledger; 1 while something is in the way."""
+    plan = adopt(address_of(settings.database_url), dry_run=dry_run)
+    if plan is None:
+        print("there is no public.qa_photo_reviews; migrate makes it")
+        return 0
+    for line in plan.lines():
+        print(line)
+    if plan.obstacles:
+        print("nothing was changed; adoption waits until nothing is in the way")
+        return 1
+    if dry_run:
+        print("nothing was changed: this was a dry run")
+    elif plan.changes:
+        print("done; migrate goes on from here")
+    return 0
 
 
 def show_status(settings: Settings) -> None:
@@ -118,12 +138,16 @@ def main() -> int:
         verbs.add_parser(verb, help=(action.__doc__ or "").strip())
     release = verbs.add_parser("release-held", help=(release_held.__doc__ or "").strip())
     release.add_argument("--project", required=True)
+    adoption = verbs.add_parser("adopt", help=(adopt_reviews.__doc__ or "").strip())
+    adoption.add_argument("--dry-run", action="store_true", help="print the plan, change nothing")
     arguments = parser.parse_args()
     try:
         settings = read_settings()
         configure_logging(settings.log_level, settings.log_format, "")
         # It tells every statement; what was applied is said in one line of ours.
         logging.getLogger("yoyo").setLevel(logging.WARNING)
+        if arguments.verb == "adopt":
+            return adopt_reviews(settings, dry_run=arguments.dry_run)
         if arguments.verb == "release-held":
             release_held(settings, arguments.project)
         else:
@@ -131,6 +155,9 @@ def main() -> int:
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 78
+    except AdoptionNeededError as error:
+        print(error, file=sys.stderr)
+        return 1
     except (psycopg.Error, OSError, ValueError) as error:
         log.error("it failed", extra={"reason": str(error).strip()})
         return 1

@@ -16,6 +16,7 @@ import pytest
 from contracts.database_url import parse_database_url
 from contracts.ledger import SCHEMA_VERSION
 from database.migrate import MIGRATIONS, migrate
+from database.reviews_table import adopt
 
 ROOT = Path(__file__).parents[2]
 ALL = tuple(sorted(path.stem for path in MIGRATIONS.glob("*.sql")))
@@ -138,6 +139,7 @@ def test_a_table_of_the_field_is_adopted_with_its_rows(empty_database_url: str) 
             " '2026-03-01 12:00+00', '2026-03-01', '2026-03-01 12:00+00'),"
             " ('DR2', 'Lawley', '27001', false, '2026-03-01 10:00+00', NULL, '2026-03-01', now())"
         )
+    adopt(parse_database_url(empty_database_url), dry_run=False)
     migrate(parse_database_url(empty_database_url))
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         for drop, sent_at in (("DR1", "2026-03-01T13:00Z"), ("DR2", "2026-03-01T10:00Z")):
