@@ -56,6 +56,9 @@ class Word(StrEnum):
 FINAL = frozenset({Word.REPLACED, Word.OUTDATED})
 """A person has to act first: reconnecting would be a war, or useless."""
 
+LASTING = FINAL | {Word.BANNED}
+"""What the end of the connection that brought the word does not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -90,6 +93,11 @@ def _turn(state: Connection, word: Word, reason: str, now: float) -> Connection:
 def apply(state: Connection, event: Event, now: float) -> Connection:  # noqa: C901, PLR0911, PLR0912 - one table
     """Fold an event into the state."""
     match event:
+        case Disconnected() | KeepAliveLost() | KeepAliveRestored() | Stopped() if (
+            state.word in LASTING
+        ):
+            # As "disconnected" it would be dialled again after STUCK_S: a war, or into the ban.
+            return state
         case Started():
             return _turn(state, Word.STARTING, "connecting to WhatsApp", now)
         case LoggedInAs(account):
@@ -127,8 +135,8 @@ def apply(state: Connection, event: Event, now: float) -> Connection:  # noqa: C
         case Banned(code, expire_s):
             said = f"banned by WhatsApp for {expire_s:.0f} s (code {code})"
             return _turn(state, Word.BANNED, said, now)
-        case Outdated():
-            said = "WhatsApp refuses this client version; a newer neonize is needed"
+        case Outdated(client):
+            said = f"WhatsApp refuses this client ({client}); a newer version is needed"
             return _turn(state, Word.OUTDATED, said, now)
         case Refused(reason):
             failed = replace(state, failures=state.failures + 1)
@@ -147,8 +155,6 @@ def apply(state: Connection, event: Event, now: float) -> Connection:  # noqa: C
         case Died(error):
             return _turn(state, Word.STOPPED, f"the client ended by itself: {error}", now)
         case GroupsChanged():
-            return state
-        case Stopped() if state.word in FINAL:
             return state
         case Stopped():
             return _turn(replace(state, backlog=True), Word.STOPPED, "stopped", now)

@@ -10,11 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bridge import connection, disk, signals
+from bridge import connection, disk, session, signals
 from bridge.account import AccountVerdict, judge_account
 from bridge.connection import Connection, apply, next_start
 from bridge.disk import DiskVerdict, judge_disk
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OBSERVE_S = 1.0
+FORGET_S = 86_400.0
 UNWRITABLE_S = 10.0  # how long a session that could not be written is left alone
 ABANDONED_AT_MOST = (
     20  # each attempt to pair that timed out leaves a thread behind: an hour's worth
@@ -103,6 +106,8 @@ class Listening:
         others: Callable[[], Mapping[str, str]],
     ) -> None:
         self._name = name
+        self._database = database
+        self._logged_out = False
         self._volumes = volumes
         self._expected = expected
         self._others = others
@@ -178,6 +183,7 @@ class Listening:
                 tasks.create_task(self._look())
                 tasks.create_task(self._ask())
                 tasks.create_task(self._fold())
+                tasks.create_task(self._forget())
         finally:
             # Also when cancelled: what Go's channel holds has been acknowledged and must be stored.
             # A client that is dialling cannot be interrupted; it has nothing to store either.
@@ -209,6 +215,8 @@ class Listening:
             self.state = apply(before, event, now)
             if isinstance(event, signals.Died):
                 raise Death(event.error)
+            if isinstance(event, signals.LoggedOut):
+                self._logged_out = True
             if isinstance(event, signals.GroupsChanged | signals.Connected):
                 self.groups_changed.set()
             if isinstance(event, signals.Started):
@@ -218,6 +226,27 @@ class Listening:
             self._judge_account()
             self._log(before)
             await self._act(now)
+
+    def _set_aside(self) -> None:
+        """Keep the session that was logged out; pairing goes on if that cannot be done."""
+        try:
+            aside = session.set_aside(self._database, datetime.now(UTC))
+        except OSError as failed:
+            reason = {"reason": str(failed)}
+            log.error("the logged-out session stays where it is", extra=reason)
+        else:
+            log.warning("logged-out session kept for 30 days", extra={"kept_in": str(aside)})
+
+    async def _forget(self) -> None:
+        """Delete what was set aside long ago, at the start and daily."""
+        while True:
+            try:
+                work = partial(session.forget_old, self._database.parent, datetime.now(UTC))
+                if gone := await in_thread(work):
+                    log.info("old sessions deleted", extra={"sessions": ", ".join(gone)})
+            except OSError as failed:
+                log.error("old sessions cannot be deleted", extra={"reason": str(failed)})
+            await asyncio.sleep(FORGET_S)
 
     def _judge_account(self) -> None:
         before = self.account
@@ -246,6 +275,9 @@ class Listening:
             await in_thread(self.whatsapp.stop)
             if self.whatsapp.abandoned >= ABANDONED_AT_MOST:
                 self.worn_out.set()
+            if self._logged_out:
+                self._logged_out = False
+                await in_thread(self._set_aside)
         if wish in (Step.START, Step.RESTART):
             self._due = None
             self.whatsapp.start()

@@ -2,13 +2,16 @@
 
 Two processes on one WhatsApp session throw each other out in turn, and messages fall between; a
 session of the real WhatsApp that meets the simulator is answered "logged out" and deletes itself.
-Both are refused before the client library opens anything. Nothing here ever deletes a session.
+Both are refused before the client library opens anything. Nothing here ever deletes a session in
+use; one that WhatsApp logged out is kept aside for 30 days.
 """
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +20,11 @@ TrustRoot = Literal["whatsapp", "simulator"]
 IN_USE_EXIT = 75  # EX_TEMPFAIL: it may work once the other process is gone
 FOREIGN_EXIT = 77  # EX_NOPERM: it will never work with this volume
 
+ASIDE = "logged-out"
+KEPT_ASIDE = timedelta(days=30)
+
 _DATABASE = "whatsapp.db"
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
 _LOCK = "bridge.lock"
 _MARKER = "trust-root"
 _SERVER = {"whatsapp": "WhatsApp", "simulator": "the simulator"}
@@ -57,6 +64,42 @@ def held(directory: Path, trust_root: TrustRoot) -> Iterator[Path]:
         yield directory / _DATABASE
     finally:
         os.close(lock)
+
+
+def set_aside(database: Path, now: datetime) -> Path | None:
+    """Move a logged-out session away, so that the next client pairs in a new file; gives where to.
+
+    None if there is no session. Call it with the client stopped. Raises OSError.
+    """
+    if not database.exists():
+        return None
+    aside = database.parent / ASIDE / now.astimezone(UTC).strftime(_STAMP)
+    aside.mkdir(mode=0o700, parents=True)
+    # The database last: interrupted, a new one never stands beside an old write-ahead log.
+    for suffix in ("-shm", "-wal", ""):
+        part = database.with_name(database.name + suffix)
+        if part.exists():
+            part.chmod(0o600)
+            part.rename(aside / part.name)
+    return aside
+
+
+def forget_old(directory: Path, now: datetime) -> tuple[str, ...]:
+    """Delete what was set aside more than 30 days ago; gives the names of what is gone.
+
+    Raises OSError. What does not carry a time as its name is not ours and stays.
+    """
+    gone: list[str] = []
+    kept = directory / ASIDE
+    for aside in sorted(kept.iterdir()) if kept.is_dir() else ():
+        try:
+            since = datetime.strptime(aside.name, _STAMP).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        if now - since > KEPT_ASIDE:
+            shutil.rmtree(aside)
+            gone.append(aside.name)
+    return tuple(gone)
 
 
 def _bind(directory: Path, trust_root: TrustRoot) -> None:

@@ -98,7 +98,9 @@ class Banned:
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """WhatsApp refuses this version of the client library."""
+    """WhatsApp refuses this version of the client library; `client` is its name and version."""
+
+    client: str
 
 
 @dataclass(frozen=True, slots=True)

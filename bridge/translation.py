@@ -3,6 +3,7 @@
 The codes are those of `neonize.events.EVENT_TO_INT`; only what is listed here is subscribed.
 """
 
+import neonize
 from neonize.proto import Neonize_pb2 as wire
 
 from bridge import signals
@@ -64,7 +65,7 @@ def _refused(payload: bytes) -> signals.Event:
 
 
 def _outdated(_: bytes) -> signals.Event:
-    return signals.Outdated()
+    return signals.Outdated(f"neonize {neonize.__version__}")
 
 
 def _backlog_announced(payload: bytes) -> signals.Event:

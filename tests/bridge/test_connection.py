@@ -1,8 +1,9 @@
 """The state of a connection, folded from events, and when a new client is started."""
 
+import neonize
 import pytest
 
-from bridge import connection, signals
+from bridge import connection, signals, translation
 from bridge.connection import Connection, Word, apply, next_start
 from bridge.signals import Account, Event
 
@@ -39,7 +40,9 @@ def test_a_pairing_that_timed_out_is_started_again_by_us() -> None:
     assert next_start(state, ended, now) == now + 1.0
 
 
-@pytest.mark.parametrize("event", [signals.Replaced(), signals.Outdated(), signals.Disconnected()])
+@pytest.mark.parametrize(
+    "event", [signals.Replaced(), signals.Outdated("x"), signals.Disconnected()]
+)
 def test_no_new_client_where_it_would_be_a_war_or_the_library_does_it(event: Event) -> None:
     """Replaced and outdated wait for a person; a broken connection is the library's business."""
     state, now = _after(signals.Started(), signals.LoggedInAs(ME), signals.Connected(), event)
@@ -96,3 +99,55 @@ def test_the_time_of_a_state_is_when_it_began() -> None:
     """A state that is confirmed again is not younger."""
     state = apply(Connection(), signals.KeepAliveLost(1), 10.0)
     assert apply(state, signals.KeepAliveLost(2), 40.0).since == 10.0
+
+
+BANNED = signals.Banned(code=101, expire_s=3_600.0)
+
+
+def test_a_banned_account_comes_back_when_the_ban_has_ended_and_not_before() -> None:
+    """The server names the seconds; a client that dials meanwhile may prolong the ban."""
+    state, now = _after(signals.Connected(), BANNED)
+    assert "3600 s" in state.reason
+    assert next_start(state, BANNED, now) == now + 3_600
+    state = apply(state, signals.Stopped(), now + 3_600)
+    assert apply(state, signals.Started(), now + 3_600).word is Word.STARTING
+
+
+def test_a_ban_without_a_time_is_not_dialled_into_at_once() -> None:
+    """Zero seconds would be a loop of connecting and being refused."""
+    event = signals.Banned(code=101, expire_s=0.0)
+    state, now = _after(event)
+    assert next_start(state, event, now) == now + 60
+
+
+@pytest.mark.parametrize(
+    "word", [BANNED, signals.Replaced(), signals.Outdated("neonize 1")], ids=str
+)
+@pytest.mark.parametrize(
+    "after",
+    [
+        signals.Disconnected(),
+        signals.KeepAliveLost(1),
+        signals.KeepAliveRestored(),
+        signals.Stopped(),
+    ],
+    ids=str,
+)
+def test_the_end_of_a_refused_connection_does_not_hide_why_it_ended(
+    word: Event, after: Event
+) -> None:
+    """As "disconnected" a new client would be started after five minutes: a reconnect war."""
+    refused, now = _after(signals.Connected(), word)
+    state = apply(refused, after, now + 1)
+    assert state == refused
+    asked = signals.Observed(False, asked=now + 999)
+    assert next_start(apply(state, asked, now + 999), asked, now + 999) is None
+
+
+def test_an_outdated_client_says_which_version_was_refused() -> None:
+    """Whoever updates must be able to see that another version runs afterwards."""
+    told = translation.event_of(10, b"")
+    assert told is not None
+    state, _ = _after(told)
+    assert state.word is Word.OUTDATED
+    assert f"neonize {neonize.__version__}" in state.reason

@@ -3,6 +3,7 @@
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from bridge.session import (
     IN_USE_EXIT,
     SessionInUseError,
     SessionRefusedError,
+    forget_old,
     held,
+    set_aside,
 )
 
 HOLDER = """
@@ -93,3 +96,43 @@ def test_what_is_written_beside_the_session_is_private(tmp_path: Path) -> None:
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
     assert modes == {"bridge.lock": 0o600, "trust-root": 0o600}
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+
+def test_a_logged_out_session_is_kept_aside_private_and_the_next_one_is_new(
+    tmp_path: Path,
+) -> None:
+    """Its log belongs to it: a new database beside an old write-ahead log would be damaged."""
+    with held(tmp_path, "whatsapp") as database:
+        for suffix in ("", "-wal", "-shm"):
+            database.with_name(database.name + suffix).write_text(f"old{suffix}")
+        aside = set_aside(database, NOW)
+        assert aside is not None
+        assert {one.name: one.read_text() for one in aside.iterdir()} == {
+            "whatsapp.db": "old",
+            "whatsapp.db-wal": "old-wal",
+            "whatsapp.db-shm": "old-shm",
+        }
+        assert not list(tmp_path.glob("whatsapp.db*"))
+        assert {stat.S_IMODE(one.stat().st_mode) for one in aside.iterdir()} == {0o600}
+        assert set_aside(database, NOW) is None
+    with pytest.raises(SessionRefusedError):
+        held(tmp_path, "simulator").__enter__()
+
+
+def test_what_was_set_aside_is_forgotten_after_30_days_and_nothing_else(tmp_path: Path) -> None:
+    """Several logouts are several sessions; a person's own copy is not ours to delete."""
+    with held(tmp_path, "whatsapp") as database:
+        kept = []
+        for days in (31, 29):
+            database.write_text("session")
+            kept.append(set_aside(database, NOW - timedelta(days=days)))
+        old, young = kept
+        assert old is not None
+        assert young is not None
+        mine = young.parent / "my-copy"
+        mine.mkdir()
+        assert forget_old(tmp_path, NOW) == (old.name,)
+        assert sorted(young.parent.iterdir()) == sorted([young, mine])
