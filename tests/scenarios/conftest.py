@@ -24,7 +24,7 @@ from tests.conftest import ROOT, Stack, call, docker, eventually
 NUMBERS = {"primary": "27820000001", "backup": "27820000002"}
 BRIDGES = {"primary": "bridge-primary", "backup": "bridge-backup"}
 SERVICES = (*BRIDGES.values(), "database-migrate")
-STORIES = ("Story", "Kinds", "Kills", "Race", "Texts", "Twins", "Replayed")
+STORIES = ("Story", "Kinds", "Kills", "Race", "Texts", "Twins", "Deaf", "Replayed")
 """Projects of the scenarios, beside the seed's four."""
 
 READ_STORE = """
@@ -59,6 +59,25 @@ class Field:
         answer = call(f"{self.stack.url('simulator', 8090)}{path}", timeout=60)
         assert answer.status == 200, (path, answer)
         return answer.json
+
+    def hurt(self, bridge: str, fault: str, **more: object) -> None:
+        """Do a fault to the bridge's device."""
+        self.post(f"/api/devices/{self._device(bridge)}/faults", fault=fault, **more)
+
+    def heal(self, bridge: str) -> None:
+        """Lift every fault of the bridge's device."""
+        path = f"/api/devices/{self._device(bridge)}/faults"
+        answer = call(f"{self.stack.url('simulator', 8090)}{path}", method="DELETE")
+        assert answer.status == 200, answer
+
+    def part(self, bridge: str, name: str) -> dict[str, Any]:
+        """One part of the bridge's health."""
+        parts = self.health(bridge).json["parts"]
+        return next(part for part in parts if part["name"] == name)
+
+    def _device(self, bridge: str) -> str:
+        devices = self.get("/api/devices")
+        return quote(next(one["jid"] for one in devices if one["phone"] == NUMBERS[bridge]))
 
     def member(self, project: str, phone: str, role: str = "") -> None:
         """Put a technician (made on demand) into the project's group."""
@@ -147,6 +166,10 @@ def _configuration(directory: Path) -> Path:
         if story != "Replayed":  # added by its own scenario
             projects["projects"].append({"name": story, "group": group_of(story)})
     file.write_text(yaml.safe_dump(projects, sort_keys=False))
+    file = directory / "stack.yaml"
+    stack = yaml.safe_load(file.read_text())
+    stack["timings"] |= {"suspect_s": 5, "deaf_s": 15}
+    file.write_text(yaml.safe_dump(stack, sort_keys=False))
     directory.chmod(0o755)
     return directory
 
