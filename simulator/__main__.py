@@ -6,9 +6,10 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 
-from simulator import api, media, server, trust
+from simulator import api, server, trust
 from simulator.connection import Server
 from simulator.database import Database
+from simulator.downloads import Downloads
 from simulator.faults import Faults, Standing
 from simulator.groups import Groups
 from simulator.pairing import Pairing
@@ -34,8 +35,10 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         connections = Server(world, relay, pairing, trust.certificate_chain(), standing)
         faults = Faults(relay, standing, connections.live)
         chat = server.chat_application(connections)
-        media.add_routes(chat, world)
+        downloads = Downloads()
+        downloads.add_host(chat)
         control = api.application(world, relay, groups, pairing, faults)
+        downloads.add_control(control)
         await stack.enter_async_context(server.serving(control, settings.api_port, None))
         await stack.enter_async_context(server.serving(chat, settings.port, tls))
         log.info(

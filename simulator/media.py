@@ -1,4 +1,4 @@
-"""The files behind photos and documents: encrypted as phones encrypt them, served by the same host.
+"""The files behind photos and documents, encrypted as phones encrypt them.
 
 Facts: whatsmeow `download.go`, `upload.go`: 112 bytes are derived from the media key (iv 16, key
 32, MAC key 32, the rest unused), the file is AES-256-CBC and the first 10 bytes of the MAC, and a
@@ -11,13 +11,10 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
-from aiohttp import web
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.padding import PKCS7
-
-from simulator.world import World
 
 HOST = "web.whatsapp.com"
 """Where files are downloaded from: the one host the simulator is."""
@@ -86,17 +83,3 @@ def _one_pixel() -> bytes:
 
 PHOTO = encrypted_file(_one_pixel(), "Image", "image/png")
 REPORT = encrypted_file(b"%PDF-1.4\n% as-built report\n%%EOF\n", "Document", "application/pdf")
-
-_FILES = {f"{file.name}.enc": file for file in (PHOTO, REPORT)}
-
-
-def add_routes(app: web.Application, _: World) -> None:
-    """Serve the files on the host that clients download from."""
-
-    async def download(request: web.Request) -> web.Response:
-        file = _FILES.get(request.match_info["name"])
-        if file is None:
-            raise web.HTTPNotFound
-        return web.Response(body=file.encrypted, content_type="application/octet-stream")
-
-    app.router.add_get("/v/{name}", download)

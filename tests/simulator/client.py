@@ -23,6 +23,7 @@ from neonize.events import (
     StreamReplacedEv,
     UndecryptableMessageEv,
 )
+from neonize.exc import DownloadError
 from neonize.proto.Neonize_pb2 import JID
 from neonize.utils.jid import Jid2String, build_jid
 
@@ -68,11 +69,20 @@ def listen(client: NewClient) -> None:
     client.event(StreamReplacedEv)(lambda _, __: tell("replaced"))
     client.event(LoggedOutEv)(lambda _, event: tell("logged_out", on_connect=event.OnConnect))
     client.event(OfflineSyncCompletedEv)(lambda _, event: tell("offline", count=event.Count))
-    client.event(MessageEv)(lambda _, event: tell("message", **facts_of(event)))
+    client.event(MessageEv)(lambda _, event: remembered(event))
     client.event(UndecryptableMessageEv)(lambda _, event: tell("undecryptable", id=event.Info.ID))
     client.event(ReceiptEv)(lambda _, event: tell("receipt", ids=list(event.MessageIDs)))
     client.event(JoinedGroupEv)(lambda _, event: tell("joined", group=address(event.GroupInfo.JID)))
     client.event(GroupInfoEv)(lambda _, event: tell("group", group=address(event.JID)))
+
+
+MESSAGES: dict[str, MessageEv] = {}
+
+
+def remembered(event: MessageEv) -> None:
+    """Keep what has come, so that its file can be downloaded when a command asks for it."""
+    MESSAGES[event.Info.ID] = event
+    tell("message", **facts_of(event))
 
 
 def groups(client: NewClient) -> list[dict[str, object]]:
@@ -100,6 +110,13 @@ def obey(client: NewClient, command: dict[str, Any]) -> None:
             user, _, server = command["to"].partition("@")
             sent = client.send_message(build_jid(user, server), command["text"])
             tell("answer", number=number, id=sent.ID, t=sent.Timestamp)
+        case "download":
+            try:
+                content = client.download_any(MESSAGES[command["id"]].Message)
+            except DownloadError as refusal:
+                tell("answer", number=number, refused=str(refusal), content="")
+            else:
+                tell("answer", number=number, refused="", content=(content or b"").hex())
         case other:
             tell("answer", number=number, error=f"no such command: {other}")
 

@@ -1,0 +1,105 @@
+"""Media faults: what a download meets, and what the real client makes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
+
+from simulator.downloads import Downloads, MediaFault
+from simulator.media import PHOTO
+from tests.simulator.room import Client, Room
+
+ANN, WRITER = "27820000001", "27820000009"
+FAULTS = "/api/media/faults"
+FILE = f"/v/{PHOTO.name}.enc"
+
+Host = tuple[Downloads, TestClient[Request, Application]]
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[Host]:
+    """The media host and its control in one application."""
+    downloads, app = Downloads(), Application()
+    downloads.add_host(app)
+    downloads.add_control(app)
+    async with TestClient(TestServer(app)) as client:
+        yield downloads, client
+
+
+async def test_a_fault_is_shown_until_it_is_lifted(host: Host) -> None:
+    """The API names what is in force; after the lift, files are whole again."""
+    _, client = host
+    nothing = {"fault": None, "seconds": None}
+    assert await (await client.get(FAULTS)).json() == nothing
+    asked = await client.post(FAULTS, json={"fault": "404"})
+    assert (asked.status, await asked.json()) == (201, {"fault": "404", "seconds": None})
+    assert (await client.get(FILE)).status == 404
+    assert await (await client.delete(FAULTS)).json() == nothing
+    assert await (await client.get(FILE)).read() == PHOTO.encrypted
+
+
+async def test_a_truncated_file_ends_early_without_saying_so(host: Host) -> None:
+    """Status 200 and a beginning: only the hash tells the client."""
+    downloads, client = host
+    downloads.break_all(MediaFault.TRUNCATED)
+    answer = await client.get(FILE)
+    body = await answer.read()
+    assert answer.status == 200
+    assert 0 < len(body) < len(PHOTO.encrypted)
+    assert PHOTO.encrypted.startswith(body)
+
+
+async def test_a_slow_file_is_held_back_until_the_fault_is_lifted(host: Host) -> None:
+    """Half of it comes, the rest with the lift, and the whole is right."""
+    downloads, client = host
+    downloads.break_all(MediaFault.SLOW, 200)
+    answer = await client.get(FILE)
+    first = await answer.content.readexactly(len(PHOTO.encrypted) // 2)
+    rest = asyncio.ensure_future(answer.read())
+    downloads.lift()
+    assert first + await rest == PHOTO.encrypted
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+def test_seconds_that_are_no_time_are_refused(seconds: float) -> None:
+    """A fault that could never end is not put in force."""
+    with pytest.raises(ValueError, match="seconds"):
+        Downloads().break_all(MediaFault.SLOW, seconds)
+
+
+@pytest.fixture(scope="module")
+def photo(run_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Room, Client]]:
+    """A room with one paired client."""
+    logs: Path = tmp_path_factory.mktemp("room")
+    with Room(f"{run_id}-media", f"org.twinbridge.test={run_id}", logs) as room:
+        for phone in (ANN, WRITER):
+            room.post("/api/accounts", phone=phone, name=phone)
+        room.group("Photos", "pn", ANN, WRITER)
+        yield room, room.paired("ann", ANN)
+
+
+@pytest.mark.parametrize(
+    ("fault", "refused"), [("404", True), ("truncated", True), ("slow", False), (None, False)]
+)
+def test_the_real_client_downloads_or_says_that_it_could_not(
+    photo: tuple[Room, Client], fault: str | None, *, refused: bool
+) -> None:
+    """Missing and truncated files raise; a slow one is right in the end, as one without fault."""
+    room, client = photo
+    (group,) = room.get("/api/state")["groups"]
+    row = room.post("/api/messages", group=group["jid"], sender=WRITER, kind="image", text="x")
+    client.wait("message", id=row["id"], fields=["imageMessage"])
+    if fault:
+        room.post(FAULTS, fault=fault, seconds=1)
+    try:
+        answer = client.do("download", id=row["id"])
+    finally:
+        room.delete(FAULTS)
+    assert bool(answer["refused"]) == refused, answer
+    assert (sha256(bytes.fromhex(answer["content"])).digest() == PHOTO.plain_hash) != refused
