@@ -16,6 +16,7 @@ from bridge.store.counts import Counts, RecentGroup, read_counts, read_recent
 from bridge.store.heard import heard_after, lacking
 from bridge.store.interpretation import Interpretations
 from bridge.store.outbox import Outbox, OutboxCounts
+from bridge.store.texts import GroupText, texts_since
 from bridge.store.transaction import Writer
 from contracts.heard import HeardMessage
 from contracts.ledger import Mention
@@ -203,6 +204,12 @@ class Store:
     def recent(self, limit: int) -> tuple[RecentGroup, ...]:
         """The newest messages of every group."""
         return read_recent(self._query, limit)
+
+    def texts_since(
+        self, groups: Iterable[str], since_ms: int, limit: int
+    ) -> tuple[GroupText, ...]:
+        """What others wrote in these groups since, as it stands now; `limit` counts per group."""
+        return tuple(texts_since(self._query, groups, since_ms, limit))
 
     def heard_after(self, after: int) -> tuple[int, tuple[HeardMessage, ...]]:
         """What was heard after a change, for the peers; with the cursor to go on from."""
