@@ -1,19 +1,20 @@
-"""What a bridge answers over HTTP: /live, /health, /health/publish, /heard, /pairing, its page.
+"""What a bridge answers over HTTP: /live, /health, /metrics, /heard, /pairing, its page.
 
 Nothing here changes anything, and nothing here waits for WhatsApp, Postgres or the disk: the
 answers are what was last known. The Host header is checked, so that a web page somewhere cannot
-read the pairing code through the browser of whoever runs the bridge. /heard is for the other
-services of the stack and needs its token.
+read the pairing code through the browser of whoever runs the bridge. /heard and /near-misses are
+for the other services of the stack and need its token.
 """
 
 import hmac
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from bridge.store import StoreUnavailable
 from contracts.health import Verdict
@@ -56,6 +57,12 @@ class Answers(Protocol):
     async def heard(self, after: int) -> HeardAnswer:
         """What was heard after a change; raises StoreUnavailable."""
 
+    async def near_misses(self) -> dict[str, object]:
+        """Texts of the last day that nearly name a drop; raises StoreUnavailable."""
+
+    async def metrics(self) -> bytes:
+        """The figures for Prometheus."""
+
     async def page(self) -> str:
         """The page as HTML."""
 
@@ -73,43 +80,63 @@ def application(answers: Answers, hosts: Collection[str], token: str) -> web.App
         body = judged.to_json() | {"connected": answers.connected()}
         return web.json_response(body, status=200 if judged.ok else 503)
 
-    async def live(_: web.Request) -> web.Response:
-        return verdict(answers.live())
+    def judged(ask: Callable[[], Verdict]) -> Handler:
+        async def answer(_: web.Request) -> web.StreamResponse:
+            return verdict(ask())
 
-    async def health(_: web.Request) -> web.Response:
-        return verdict(answers.health())
-
-    async def publish_health(_: web.Request) -> web.Response:
-        return verdict(answers.publish_health())
+        return answer
 
     async def pairing(_: web.Request) -> web.Response:
         now = answers.pairing()
         return web.json_response({"state": now.state, "qr": now.qr})
 
-    async def heard(request: web.Request) -> web.Response:
-        _admitted(request, token)
-        after = request.query.get("after", "0")
-        if not (after.isascii() and after.isdigit() and len(after) < 19):  # noqa: PLR2004
-            raise web.HTTPBadRequest(text=f"after={after!r} is not a change sequence\n")
-        try:
-            return web.json_response((await answers.heard(int(after))).to_json())
-        except StoreUnavailable as unavailable:
-            raise web.HTTPServiceUnavailable(text=f"{unavailable}\n") from None
+    async def metrics(_: web.Request) -> web.Response:
+        figures = await answers.metrics()
+        return web.Response(body=figures, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def page(_: web.Request) -> web.Response:
         return web.Response(text=await answers.page(), content_type="text/html")
 
     built = web.Application(middlewares=[_host_checked(frozenset(hosts)), _hardened])
-    built.router.add_get("/live", live)
-    built.router.add_get("/health", health)
-    built.router.add_get("/health/publish", publish_health)
-    built.router.add_get("/heard", heard)
+    built.router.add_get("/live", judged(answers.live))
+    built.router.add_get("/health", judged(answers.health))
+    built.router.add_get("/health/publish", judged(answers.publish_health))
+    built.add_routes(_internal(answers, token))
+    built.router.add_get("/metrics", metrics)
     built.router.add_get("/pairing", pairing)
     built.router.add_get("/", page)
     return built
 
 
-def _admitted(request: web.Request, token: str) -> None:
+def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
+    """What only the stack's own services may ask."""
+
+    async def heard(request: web.Request) -> web.Response:
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit() and len(after) < 19):  # noqa: PLR2004
+            raise web.HTTPBadRequest(text=f"after={after!r} is not a change sequence\n")
+        return web.json_response((await answers.heard(int(after))).to_json())
+
+    async def near_misses(_: web.Request) -> web.Response:
+        return web.json_response(await answers.near_misses())
+
+    def admitted(route: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            _admit(request, token)
+            try:
+                return await route(request)
+            except StoreUnavailable as unavailable:
+                raise web.HTTPServiceUnavailable(text=f"{unavailable}\n") from None
+
+        return answer
+
+    return [
+        web.get("/heard", admitted(heard)),
+        web.get("/near-misses", admitted(near_misses)),
+    ]
+
+
+def _admit(request: web.Request, token: str) -> None:
     """Let only the stack's own services in; raises HTTPUnauthorized."""
     shown = request.headers.get("Authorization", "").encode()
     if not token or not hmac.compare_digest(shown, f"Bearer {token}".encode()):

@@ -7,12 +7,14 @@ import time
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from bridge import health
+from bridge import disk, health
+from bridge import metrics as figures
 from bridge.api import Pairing
 from bridge.connection import Word
 from bridge.health import Facts, PublishFacts, StoreFacts
 from bridge.listening import Listening
 from bridge.membership import Membership
+from bridge.near_misses import read_near_misses
 from bridge.page import Chat, Heard, Line, Page, render
 from bridge.peers import Peers
 from bridge.publisher import PublishStatus
@@ -168,6 +170,22 @@ class Status:
         if state.word is Word.PAIRING:
             return Pairing("waiting", state.qr)
         return Pairing("starting", None)
+
+    async def near_misses(self) -> dict[str, object]:
+        """Texts of the last day that nearly name a drop; raises StoreUnavailable."""
+        found = await asyncio.to_thread(
+            read_near_misses, self._store, self._settings.projects, datetime.now(UTC)
+        )
+        return found.to_json()
+
+    async def metrics(self) -> bytes:
+        """The figures for Prometheus; raises OSError if a volume is gone."""
+        machine = await asyncio.to_thread(self._machine)
+        return figures.render(self.facts(), machine)
+
+    def _machine(self) -> figures.Machine:
+        volumes = (self._settings.session, self._settings.messages)
+        return figures.Machine(disk.measure(volumes), figures.resident_bytes())
 
     async def page(self) -> str:
         """The page as HTML."""

@@ -48,6 +48,14 @@ class Recorded:
         message = HeardMessage("120363000000000001@g.us", "A1", 5, True)
         return HeardAnswer("primary", "s", after + 1, after + 1, ("Lawley",), (message,))
 
+    async def near_misses(self) -> dict[str, object]:
+        """None."""
+        return {"near_misses": []}
+
+    async def metrics(self) -> bytes:
+        """One figure."""
+        return b"twinbridge_connected 1.0\n"
+
     async def page(self) -> str:
         """The smallest page."""
         return "<p>page</p>"
@@ -152,12 +160,21 @@ def test_the_page_escapes_what_people_write_and_shows_the_code() -> None:
     assert CODE not in html
 
 
-async def test_heard_is_for_the_stack_only(api: Called) -> None:
-    """/heard answers the stack's token with what was heard, and nobody else."""
+@pytest.mark.parametrize("shown", ["", "Bearer ", "Bearer wrong", f"Basic {TOKEN}"])
+@pytest.mark.parametrize("path", ["/heard?after=7", "/near-misses"])
+async def test_nobody_else_gets_what_is_for_the_stack(api: Called, path: str, shown: str) -> None:
+    """Identities and texts are for those who hold the stack's token."""
+    url = f"http://127.0.0.1:{api.port}{path}"
+    async with api.http.get(url, headers={"Authorization": shown}) as answer:
+        assert answer.status == 401
+
+
+async def test_the_stack_gets_what_was_heard(api: Called) -> None:
+    """The token opens /heard and /near-misses."""
+    url = f"http://127.0.0.1:{api.port}/near-misses"
+    async with api.http.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert await answer.json() == {"near_misses": []}
     url = f"http://127.0.0.1:{api.port}/heard?after=7"
-    for shown in ("", "Bearer ", "Bearer wrong", f"Basic {TOKEN}"):
-        async with api.http.get(url, headers={"Authorization": shown}) as answer:
-            assert answer.status == 401, shown
     async with api.http.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
         assert answer.status == 200
         assert parse_heard(await answer.read()) == await api.bridge.heard(7)
@@ -169,3 +186,11 @@ async def test_heard_refuses_a_cursor_that_is_none(api: Called) -> None:
     async with api.http.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
         assert answer.status == 400
         assert "after='-1'" in await answer.text()
+
+
+async def test_figures_are_served_as_prometheus_asks_for_them(api: Called) -> None:
+    """GET /metrics says its text format, and answers the name inside the stack."""
+    async with api.get("/metrics", host="bridge-primary") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain; version=")
+        assert "twinbridge_connected 1.0" in await answer.text()
