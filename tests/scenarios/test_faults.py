@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import call, eventually
 from tests.scenarios.conftest import BRIDGES, NUMBERS, Field, group_of
 
-TECHNICIAN = "27000000901"
+TECHNICIAN = "27000000951"
 PEER = {"primary": "backup", "backup": "primary"}
 both = pytest.mark.parametrize("bridge", list(BRIDGES))
 
