@@ -7,6 +7,7 @@ import sys
 from contextlib import AsyncExitStack
 
 from simulator import api, server, trust
+from simulator.codes import Codes
 from simulator.connection import Server
 from simulator.database import Database
 from simulator.downloads import Downloads
@@ -30,14 +31,14 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         world = World(database)
         relay = Relay(world)
         groups = Groups(world, relay)
-        pairing = Pairing(world)
+        codes = Codes(Pairing(world))
         standing = Standing(world.now)
-        connections = Server(world, relay, pairing, trust.certificate_chain(), standing)
+        connections = Server(world, relay, codes, trust.certificate_chain(), standing)
         faults = Faults(relay, standing, connections.live)
         chat = server.chat_application(connections)
         downloads = Downloads()
         downloads.add_host(chat)
-        control = api.application(world, relay, groups, pairing, faults)
+        control = api.application(world, relay, groups, codes, faults)
         downloads.add_control(control)
         await stack.enter_async_context(server.serving(control, settings.api_port, None))
         await stack.enter_async_context(server.serving(chat, settings.port, tls))

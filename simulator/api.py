@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from simulator.codes import Codes
 from simulator.faults import Fault, Faults
 from simulator.groups import Groups
 from simulator.members import Members
 from simulator.node import Jid
-from simulator.pairing import Pairing
 from simulator.relay import Relay
 from simulator.world import Account, Device, Group, Role, World
 from simulator.writing import Draft, Writing
@@ -39,13 +39,13 @@ class Control:
     """What the API may do with the world; one method per route."""
 
     def __init__(
-        self, world: World, relay: Relay, groups: Groups, pairing: Pairing, faults: Faults
+        self, world: World, relay: Relay, groups: Groups, codes: Codes, faults: Faults
     ) -> None:
         self._faults = faults
         self._world = world
         self._relay = relay
         self._groups = groups
-        self._pairing = pairing
+        self._codes = codes
         self._writing = Writing(world, relay, Members(world, relay))
 
     async def state(self, _: web.Request) -> web.Response:
@@ -55,7 +55,7 @@ class Control:
                 "accounts": [self._account(one) for one in self._world.accounts.values()],
                 "groups": [self._group(one) for one in self._world.groups.values()],
                 "devices": [self._device(one) for one in self._world.devices.values()],
-                "unpaired_clients": self._pairing.waiting(),
+                "unpaired_clients": self._codes.pairing.waiting(),
                 "messages": self._relay.ledger.count(),
             }
         )
@@ -72,9 +72,13 @@ class Control:
         return web.json_response(self._account(account), status=201)
 
     async def pair(self, request: web.Request) -> web.Response:
-        """POST /api/pair {qr, phone}: the account's phone scans the code that a client shows."""
+        """POST /api/pair {qr or code, phone}: the phone scans, or is typed, what a client shows."""
         body = await _body(request)
-        device = await self._pairing.pair(_text(body, "qr"), _text(body, "phone"))
+        phone = _text(body, "phone")
+        if "code" in body:
+            device = await self._codes.type(_text(body, "code"), phone)
+        else:
+            device = await self._codes.pairing.pair(_text(body, "qr"), phone)
         return web.json_response(self._device(device), status=201)
 
     async def add_group(self, request: web.Request) -> web.Response:
@@ -236,10 +240,10 @@ class Control:
 
 
 def application(
-    world: World, relay: Relay, groups: Groups, pairing: Pairing, faults: Faults
+    world: World, relay: Relay, groups: Groups, codes: Codes, faults: Faults
 ) -> web.Application:
     """The API and the page."""
-    control = Control(world, relay, groups, pairing, faults)
+    control = Control(world, relay, groups, codes, faults)
     app = web.Application(middlewares=[_guard], client_max_size=_MAX_BODY)
     app.add_routes(
         [

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from simulator import codec, inbound, iq, noise
+from simulator.codes import Codes
 from simulator.faults import Standing
 from simulator.node import Attributes, Jid, Node
-from simulator.pairing import Offer, Pairing
+from simulator.pairing import Offer
 from simulator.relay import Relay
 from simulator.world import Device, World
 
@@ -27,7 +28,7 @@ class Server:
 
     world: World
     relay: Relay
-    pairing: Pairing
+    codes: Codes
     chain: bytes
     standing: Standing
     live: "dict[Jid, Connection]" = field(default_factory=dict)
@@ -150,7 +151,7 @@ class Connection:
         payload = established.payload
         if payload.HasField("devicePairingData"):
             keys = payload.devicePairingData
-            await self._server.pairing.show(Offer(self, established.client_static, keys))
+            await self._server.codes.pairing.show(Offer(self, established.client_static, keys))
             return
         device = self._server.world.device_with_noise(established.client_static)
         if device is None:
@@ -205,10 +206,11 @@ class Connection:
             await inbound.receive(self._server.relay, self.device, node, self.send)
 
     def _unpaired(self, node: Node) -> None:
-        """A client that shows codes only pings."""
+        """A client that shows codes pings, and asks for a code to be typed on the phone."""
         if node.tag == "iq":
             attributes: Attributes = {"from": node.jid("to") or "", "type": "result"}
-            self.send(Node("iq", attributes | {"id": node.text("id")}))
+            answer = self._server.codes.asked(self, node)
+            self.send(Node("iq", attributes | {"id": node.text("id")}, answer))
 
     async def _requested(self, device: Device, node: Node) -> None:
         world, relay = self._server.world, self._server.relay
@@ -231,7 +233,7 @@ class Connection:
 
     def _leave(self) -> None:
         self.retire()
-        self._server.pairing.withdraw(self)
+        self._server.codes.pairing.withdraw(self)
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(ConnectionResetError("the client is gone"))

@@ -98,18 +98,39 @@ class Pairing:
         Raises PairingError.
         """
         scanned = _read(qr)
-        account = self._world.accounts.get(phone)
-        if account is None:
-            message = f"no account has the phone {phone}"
-            raise PairingError(message)
+        account = self.account(phone)
         offer = self._offers.get(scanned.reference)
         if offer is None or offer.noise != scanned.noise or offer.keys.eIdent != scanned.identity:
             message = "no client shows this code (any more)"
             raise PairingError(message)
+        return await self.complete(offer, account, scanned)
+
+    def account(self, phone: str) -> Account:
+        """The account whose phone is asked to link; raises PairingError."""
+        account = self._world.accounts.get(phone)
+        if account is None:
+            message = f"no account has the phone {phone}"
+            raise PairingError(message)
+        return account
+
+    def offer_of(self, connection: Unpaired) -> Offer | None:
+        """What the client on this connection has said of itself, unless it is gone or paired."""
+        offers = self._offers.values()
+        return next((offer for offer in offers if offer.connection is connection), None)
+
+    def now(self) -> int:
+        """The server's time in seconds."""
+        return self._world.now()
+
+    async def complete(self, offer: Offer, account: Account, scanned: Scanned) -> Device:
+        """Link the client once the phone knows its secret, however it learned it.
+
+        Raises PairingError.
+        """
         self.withdraw(offer.connection)
         number = self._world.next_device(account)
         await self._pair_success(offer, account, number, scanned)
-        device = _device(offer, phone, number, self._world.now())
+        device = _device(offer, account.phone, number, self._world.now())
         self._world.add_device(device)
         await self._world.database.committed()
         offer.connection.end(Node("stream:error", {"code": "515"}))

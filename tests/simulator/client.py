@@ -110,6 +110,8 @@ def obey(client: NewClient, command: dict[str, Any]) -> None:
             user, _, server = command["to"].partition("@")
             sent = client.send_message(build_jid(user, server), command["text"])
             tell("answer", number=number, id=sent.ID, t=sent.Timestamp)
+        case "pair_phone":
+            tell("answer", number=number, code=client.PairPhone(command["phone"], True))
         case "download":
             try:
                 content = client.download_any(MESSAGES[command["id"]].Message)

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from simulator import api
+from simulator.codes import Codes
 from simulator.faults import Faults, Standing
 from simulator.groups import Groups
 from simulator.ledger import LedgerRow
@@ -31,7 +32,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[tuple[Studio, Api]]:
             scene.world,
             scene.relay,
             Groups(scene.world, scene.relay),
-            Pairing(scene.world),
+            Codes(Pairing(scene.world)),
             Faults(scene.relay, Standing(scene.world.now), {}),
         )
         async with TestClient(TestServer(application)) as client:

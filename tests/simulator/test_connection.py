@@ -11,6 +11,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from simulator import codec, trust
+from simulator.codes import Codes
 from simulator.connection import Server
 from simulator.database import Database
 from simulator.faults import Standing
@@ -100,7 +101,7 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
         world = World(database)
         relay = Relay(world)
         server = Server(
-            world, relay, Pairing(world), trust.certificate_chain(), Standing(world.now)
+            world, relay, Codes(Pairing(world)), trust.certificate_chain(), Standing(world.now)
         )
         application = chat_application(server)
         async with (

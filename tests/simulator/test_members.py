@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from simulator import api
+from simulator.codes import Codes
 from simulator.faults import Faults, Standing
 from simulator.groups import Groups
 from simulator.node import Node
@@ -84,7 +85,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 def _application(scene: Studio) -> Application:
     groups = Groups(scene.world, scene.relay)
     faults = Faults(scene.relay, Standing(scene.world.now), {})
-    return api.application(scene.world, scene.relay, groups, Pairing(scene.world), faults)
+    return api.application(scene.world, scene.relay, groups, Codes(Pairing(scene.world)), faults)
 
 
 def _enc_types(heard: Heard) -> list[str]:
