@@ -44,6 +44,9 @@ down: ## production: stop it; what it has stored stays
 adopt: images ## make reviews of older code fit for Twinbridge; DRY_RUN=1 only shows the plan
 	@docker compose run --rm database-migrate python -m database adopt $(if $(DRY_RUN),--dry-run)
 
+status: ## production: a line per bridge, and whether two of them hear: the reason if not
+	@docker compose run --rm --no-deps --no-TTY database-migrate python -m contracts.status
+
 test: images venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
 	@.ci/pytest $(TESTS)
 

@@ -1,8 +1,8 @@
 """The bridge as a process: `python -m bridge`.
 
 Exit codes: 0 asked to stop, or unpaired for an hour and to be started afresh; 1 something broke,
-with its traceback; 75 the session is used by another process; 77 the session belongs to another
-server; 78 the settings are wrong.
+with its traceback; 70 the loop or the client was stuck; 75 the session is used by another process;
+77 the session belongs to another server; 78 the settings are wrong.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-from bridge import clientlog, console, interpreter, pairing, session
+from bridge import clientlog, console, interpreter, pairing, session, watchdog
 from bridge.api import application, served
 from bridge.database import OwnNumber
 from bridge.listening import Listening
@@ -98,6 +98,14 @@ class _Bridge:
         status = Status(settings, listening, store, membership, self._publishing, peers)
         losses = clientlog.Losses(store, listening.session_unwritable)
         open_things.enter_context(clientlog.judged(losses.found))
+        beat = watchdog.Beat()
+
+        def progress() -> watchdog.Progress:
+            state = listening.state
+            # A question from before the login may be answered a moment after it.
+            settled = state.connected and time.monotonic() - state.since > watchdog.STUCK_S
+            return watchdog.Progress(beat.age_s, listening.stuck_s, dialling=not settled)
+
         api = application(status, settings.hosts, settings.api_token)
         await open_things.enter_async_context(served(api, "0.0.0.0", settings.port))  # noqa: S104 - in a container; published on 127.0.0.1
         log.info(
@@ -122,10 +130,12 @@ class _Bridge:
             prefix = settings.log_prefix
             print("\n".join(f"{prefix}{line}" for line in text.splitlines()), file=sys.stderr)
 
+        open_things.enter_context(watchdog.watched(progress))
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(job, name=name)
                 for name, job in {
+                    "beat": beat.run(),
                     "listening": listening.run(),
                     "interpreting": interpreter.interpret(store, self._captured, interpreted),
                     "publishing": publish(

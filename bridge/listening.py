@@ -125,7 +125,7 @@ class Listening:
         """Set when only a new process gets rid of the threads of attempts to pair."""
         self._due: float | None = None
         self._unwritable_until = 0.0
-        self._answered = time.monotonic()
+        self._asked: float | None = None
 
     # --- from the client's threads --------------------------------------------------------------
 
@@ -145,6 +145,14 @@ class Listening:
         if disk.below_floor(self._volumes):
             self._loop.call_soon_threadsafe(self._measure)
 
+    def _is_connected(self) -> bool:
+        # Timed here and not on the loop: a loop that was late must not make the client look stuck.
+        self._asked = time.monotonic()
+        try:
+            return self.whatsapp.is_connected()
+        finally:
+            self._asked = None
+
     def _accepts(self, account: Account) -> bool:
         return judge_account(self._name, account, self._expected, self._others()).ok
 
@@ -153,7 +161,8 @@ class Listening:
     @property
     def stuck_s(self) -> float:
         """For how long the client has not answered a question it answers from memory."""
-        return time.monotonic() - self._answered
+        asked = self._asked
+        return 0.0 if asked is None else time.monotonic() - asked
 
     def _leave_for(self, line: str) -> None:
         self._unwritable_until = time.monotonic() + UNWRITABLE_S
@@ -202,8 +211,7 @@ class Listening:
         """Ask the client whether its socket is open; while it dials it answers late."""
         while True:
             asked = time.monotonic()
-            is_open = await in_thread(self.whatsapp.is_connected)
-            self._answered = time.monotonic()
+            is_open = await in_thread(self._is_connected)
             self._inbox.put_nowait(signals.Observed(is_open, asked))
             await asyncio.sleep(OBSERVE_S)
 

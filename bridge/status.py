@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -179,13 +180,16 @@ class Status:
         return found.to_json()
 
     async def metrics(self) -> bytes:
-        """The figures for Prometheus; raises OSError if a volume is gone."""
+        """The figures for Prometheus; without those of a volume that is gone."""
         machine = await asyncio.to_thread(self._machine)
         return figures.render(self.facts(), machine)
 
     def _machine(self) -> figures.Machine:
-        volumes = (self._settings.session, self._settings.messages)
-        return figures.Machine(disk.measure(volumes), figures.resident_bytes())
+        spaces: list[disk.Space] = []
+        for volume in (self._settings.session, self._settings.messages):
+            with suppress(OSError):  # health has a word for it; the other figures are still true
+                spaces += disk.measure((volume,))
+        return figures.Machine(tuple(spaces), figures.resident_bytes())
 
     async def page(self) -> str:
         """The page as HTML."""

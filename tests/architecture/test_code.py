@@ -13,7 +13,7 @@ PACKAGES = ("bridge", "contracts", "database", "simulator")
 SERVICES = ("bridge", "database")
 CEILING = 400
 
-ALONE = {"check"}
+ALONE = {"check", "status"}
 """Modules of contracts that are commands and not agreements: nobody needs to import them."""
 
 
