@@ -47,7 +47,7 @@ adopt: images ## make reviews of older code fit for Twinbridge; DRY_RUN=1 only s
 status: ## production: a line per bridge, and whether two of them hear: the reason if not
 	@docker compose run --rm --no-deps --no-TTY database-migrate python -m contracts.status
 
-test: images venv ## everything, against real parts: Postgres, the real client, the images (about 20 minutes)
+test: images venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
 	@.ci/pytest $(TESTS)
 
 check: venv ## format, lint, types, import rules, Compose files (below 2 minutes)
