@@ -138,7 +138,7 @@ def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
 
 def _admit(request: web.Request, token: str) -> None:
     """Let only the stack's own services in; raises HTTPUnauthorized."""
-    shown = request.headers.get("Authorization", "").encode()
+    shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
     if not token or not hmac.compare_digest(shown, f"Bearer {token}".encode()):
         raise web.HTTPUnauthorized(text="this needs the API token of the stack\n")
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 ASK_S = 2.0
 ANSWER_S = 5.0
-KEPT_AT_MOST = 10_000  # the oldest decide; more would only be counted
+KEPT_AT_MOST = 10_000  # the newest: what was missed before a reconnect proves nothing any more
 KEPT_S = 24 * 3600.0
 LOOK_BACK = 2_000
 """Changes of a peer that are looked at when it is asked for the first time."""
@@ -98,7 +98,8 @@ class Peers:
             answer.raise_for_status()
             heard = parse_heard(await answer.read())
         told.absent_from = heard.absent_from
-        if heard.store_id != told.store_id:  # another file, or the first answer
+        if heard.store_id != told.store_id or heard.seq < told.after:
+            # The first answer, another file, or one that somebody put back.
             told.store_id, told.after = heard.store_id, max(0, heard.seq - LOOK_BACK)
             return True
         self._keep(heard)
@@ -109,9 +110,11 @@ class Peers:
     def _keep(self, heard: HeardAnswer) -> None:
         now = time.monotonic()
         for one in heard.messages:
-            if one.witness and len(self._missing) < KEPT_AT_MOST:
+            if one.witness:
                 missing = Missing(one.chat, one.id, now - one.age_ms / 1000)
                 self._missing.setdefault((one.chat, one.id), missing)
+        while len(self._missing) > KEPT_AT_MOST:
+            del self._missing[next(iter(self._missing))]
 
     async def _forget_arrived(self) -> None:
         asked = list(self._missing)

@@ -147,16 +147,15 @@ class Status:
 
     async def heard(self, after: int) -> HeardAnswer:
         """What was heard after a change; raises StoreUnavailable."""
-        seq, heard = await asyncio.to_thread(self._store.heard_after, after)
-        counts = await asyncio.to_thread(self._store.counts)
+        window = await asyncio.to_thread(self._store.heard_after, after)
         known = self._membership.known
         return HeardAnswer(
             bridge=self._settings.name,
-            store_id=counts.store_id,
-            seq=counts.seq,
-            next=seq,
+            store_id=window.store_id,
+            seq=window.seq,
+            next=window.next,
             absent_from=tuple(sorted(self._membership.absent_from)) if known else None,
-            messages=heard,
+            messages=window.messages,
         )
 
     def connected(self) -> bool:

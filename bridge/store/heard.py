@@ -1,12 +1,14 @@
 """What a peer asks of the store: which messages were heard, and whether some of them were."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 from contracts.heard import LIMIT, HeardMessage
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
+_STORE = "SELECT store_id, seq FROM store"
 _WINDOW = """
 SELECT change_seq, chat, id, received_at, live AND NOT own AND rank = 2
   FROM message
@@ -19,14 +21,25 @@ SELECT EXISTS (SELECT 1 FROM event WHERE chat = ?1 AND id = ?2)
 """
 
 
-def heard_after(query: Query, after: int, now_ms: int) -> tuple[int, tuple[HeardMessage, ...]]:
-    """Messages that changed after `after`, oldest change first; with the cursor to go on from."""
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Messages by their changes, oldest first; `next` is the cursor to go on from."""
+
+    store_id: str
+    seq: int
+    next: int
+    messages: tuple[HeardMessage, ...]
+
+
+def heard_after(query: Query, after: int, now_ms: int) -> Window:
+    """The messages that changed after `after`."""
+    ((store_id, seq),) = query(_STORE)
     rows = query(_WINDOW, after, LIMIT)
     heard = tuple(
         HeardMessage(chat, identity, max(0, now_ms - received_at), bool(witness))
         for _, chat, identity, received_at, witness in rows
     )
-    return (rows[-1][0] if rows else after), heard
+    return Window(store_id, seq, rows[-1][0] if rows else after, heard)
 
 
 def lacking(query: Query, identities: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:

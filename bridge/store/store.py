@@ -13,12 +13,11 @@ from bridge.event import INTERPRETER_VERSION, Interpretation, label, read
 from bridge.store import knowledge
 from bridge.store.connection import open_reader, open_writer, translated
 from bridge.store.counts import Counts, RecentGroup, read_counts, read_recent
-from bridge.store.heard import heard_after, lacking
+from bridge.store.heard import Window, heard_after, lacking
 from bridge.store.interpretation import Interpretations
 from bridge.store.outbox import Outbox, OutboxCounts
 from bridge.store.texts import GroupText, texts_since
 from bridge.store.transaction import Writer
-from contracts.heard import HeardMessage
 from contracts.ledger import Mention
 from contracts.messages import DIRECTORY, FILE
 from contracts.projects import Projects
@@ -211,8 +210,8 @@ class Store:
         """What others wrote in these groups since, as it stands now; `limit` counts per group."""
         return tuple(texts_since(self._query, groups, since_ms, limit))
 
-    def heard_after(self, after: int) -> tuple[int, tuple[HeardMessage, ...]]:
-        """What was heard after a change, for the peers; with the cursor to go on from."""
+    def heard_after(self, after: int) -> Window:
+        """What was heard after a change, for the peers."""
         return heard_after(self._query, after, int(self._clock() * 1000))
 
     def lacking(self, identities: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:

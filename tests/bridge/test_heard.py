@@ -20,9 +20,11 @@ def test_every_message_is_shown_once_a_change(tmp_path: Path) -> None:
         store.capture("message", message(info("A3", phone("2782")), "late"), now, False)
         while store.interpret_pending():
             pass
-        cursor, heard = store.heard_after(0)
-        assert {one.id: one.witness for one in heard} == {"A1": True, "A2": False, "A3": False}
-        assert store.heard_after(cursor) == (cursor, ())
+        window = store.heard_after(0)
+        witnesses = {one.id: one.witness for one in window.messages}
+        assert witnesses == {"A1": True, "A2": False, "A3": False}
+        again = store.heard_after(window.next)
+        assert (again.messages, again.next, again.seq) == ((), window.next, window.seq)
 
 
 def test_a_message_counts_as_heard_before_it_is_read(tmp_path: Path) -> None:
