@@ -75,8 +75,8 @@ def set_aside(database: Path, now: datetime) -> Path | None:
         return None
     aside = database.parent / ASIDE / now.astimezone(UTC).strftime(_STAMP)
     aside.mkdir(mode=0o700, parents=True)
-    # The database last: interrupted, a new one never stands beside an old write-ahead log.
-    for suffix in ("-shm", "-wal", ""):
+    # The database last: interrupted, a new one never stands beside an old journal.
+    for suffix in ("-shm", "-wal", "-journal", ""):
         part = database.with_name(database.name + suffix)
         if part.exists():
             part.chmod(0o600)

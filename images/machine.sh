@@ -74,7 +74,7 @@ ask() {
     read -rp "Install from Debian's packages (${packages[*]} ${newer[*]})? [y/N] " answer
   fi
   if [[ ! $answer =~ ^[yYjJ] ]]; then
-    echo "Nothing was changed."
+    echo "Nothing was changed. On a terminal you are asked; with CI=true before the command it is installed."
     exit 1
   fi
 }
