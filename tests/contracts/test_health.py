@@ -1,42 +1,18 @@
 """The probe that Docker runs, against real servers."""
 
-import http.server
 import json
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from contracts.health import Part, Verdict, probe
+from tests.contracts.answering import answering
 
 FIT = Part("store", ok=True, word="writable", reason="412 MiB free")
 UNFIT = Part("whatsapp", ok=False, word="disconnected", reason="no answer\nsince 14:02")
-
-
-@contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
-    """A server that gives one answer to everything."""
-
-    class Answering(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Nobody reads it."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/live"
-        server.shutdown()
-        thread.join()
 
 
 def test_json() -> None:
@@ -73,7 +49,8 @@ def test_json() -> None:
 )
 def test_probe(status: int, body: bytes, expected: tuple[bool, str]) -> None:
     """Only 200 is healthy, and the line says why it is not, whatever the body is."""
-    with answering(status, body) as url:
+    with answering(status, body) as port:
+        url = f"http://127.0.0.1:{port}/live"
         assert probe(url) == expected
 
 
@@ -109,7 +86,8 @@ def test_not_http() -> None:
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
 def test_command_line(status: int, code: int) -> None:
     """Docker gets exit code 0 or 1 and exactly one line."""
-    with answering(status, b"x") as url:
+    with answering(status, b"x") as port:
+        url = f"http://127.0.0.1:{port}/live"
         command = [sys.executable, "-m", "contracts.health", url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -1,21 +1,18 @@
 """The summary of the stack: judged over every combination of answers, and asked of real servers."""
 
-import http.server
 import itertools
 import json
 import shutil
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from contracts.health import Part, Verdict
 from contracts.status import Answer, BridgeAnswers, Overall, judge, look
+from tests.contracts.answering import answering
 
 ROOT = Path(__file__).parents[2]
 HEARING = Part("hearing", ok=True, word="hearing", reason="lacks nothing")
@@ -125,28 +122,6 @@ def test_lines() -> None:
     )
 
 
-@contextmanager
-def bridge(status: int, body: bytes) -> Iterator[int]:
-    """A server that gives one answer to everything; its port."""
-
-    class Answering(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Nobody reads it."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
-
-
 def body(*, ok: bool) -> bytes:
     """What a bridge answers."""
     return json.dumps(Verdict(ok, "ok" if ok else "down", (HEARING, CURRENT)).to_json()).encode()
@@ -167,7 +142,7 @@ def body(*, ok: bool) -> bytes:
 )
 def test_asking(status: int, answer: bytes, *, online: bool) -> None:
     """Online is who answers 200 with a verdict that agrees; anything else is not."""
-    with bridge(status, answer) as port, bridge(200, body(ok=True)) as other:
+    with answering(status, answer) as port, answering(200, body(ok=True)) as other:
         seen = look([("primary", "127.0.0.1", port), ("backup", "127.0.0.1", other)])
 
     assert seen.lines[:2] == (f"PRIMARY: {'ONLINE' if online else 'OFFLINE'}", "BACKUP: ONLINE")
