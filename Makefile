@@ -50,6 +50,9 @@ status: ## production: a line per bridge, and whether two of them hear: the reas
 test: images venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
 	@.ci/pytest $(TESTS)
 
+soak: images venv ## the long forms of the tests, hours if need be; SOAK=expression picks some
+	@.ci/pytest -m soak $(if $(SOAK),-k "$(SOAK)") $(TESTS)
+
 check: venv ## format, lint, types, import rules, Compose files (below 2 minutes)
 	@images/machine.sh engine
 	$(RUN) ruff format --check .
@@ -76,4 +79,4 @@ venv: # .venv with everything that the lock names
 	@images/machine.sh python
 	@$(UV) sync --quiet --locked --all-extras --all-groups
 
-.PHONY: help demo demo-start demo-down up down adopt test check config-check images base venv
+.PHONY: help demo demo-start demo-down up down adopt test soak check config-check images base venv
