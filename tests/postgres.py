@@ -22,19 +22,31 @@ PASSWORD = "pigeon-" + uuid.uuid4().hex  # no word of it may appear anywhere
 
 
 @pytest.fixture(scope="session")
-def postgres(run_id: str) -> Iterator[str]:
-    """The URL of a superuser on a server of this run's own."""
-    scratch = os.environ.get("TWINBRIDGE_TEST_POSTGRES")
-    if scratch:
-        yield scratch
-        return
+def postgres_server(run_id: str) -> Iterator[PostgresContainer]:
+    """The container of this run's own server."""
     # The sweeper of testcontainers is an image of its own; .ci/pytest sweeps by label instead.
     testcontainers_config.ryuk_disabled = True
     server = PostgresContainer(IMAGE, driver=None, password=PASSWORD).with_kwargs(
         labels={"org.twinbridge.test": run_id}
     )
     with server:
-        yield server.get_connection_url()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_container(postgres_server: PostgresContainer) -> str:
+    """The id of that container, for those who connect it to a network of theirs."""
+    return str(postgres_server.get_wrapped_container().id)
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> str:
+    """The URL of a superuser on a server of this run's own, or on the scratch server."""
+    scratch = os.environ.get("TWINBRIDGE_TEST_POSTGRES")
+    if scratch:
+        return scratch
+    server: PostgresContainer = request.getfixturevalue("postgres_server")
+    return str(server.get_connection_url())
 
 
 @pytest.fixture(scope="session")

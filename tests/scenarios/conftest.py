@@ -200,7 +200,12 @@ def _populate(field: Field) -> None:
 
 
 @pytest.fixture(scope="session")
-def field(run_id: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+def field(
+    run_id: str,
+    postgres: str,
+    postgres_container: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Field]:
     """The stack, up, paired, with a group per scenario; removed when the run ends."""
     config = _configuration(tmp_path_factory.mktemp("stack") / "config")
     database = f"scenarios_{uuid.uuid4().hex[:8]}"
@@ -220,11 +225,10 @@ def field(run_id: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) 
             ),
         },
     )
-    container = docker("ps", "--quiet", "--filter", f"label=org.twinbridge.test={run_id}").strip()
     network = f"{stack.project}_default"
     try:
         stack.compose("up", "--no-start", *SERVICES)
-        docker("network", "connect", "--alias", "reviews", network, container)
+        docker("network", "connect", "--alias", "reviews", network, postgres_container)
         stack.compose("up", "--detach", *SERVICES)
         started = Field(stack, server._replace(path=f"/{database}").geturl(), config)
         eventually("the simulator answers", lambda: started.get("/api/state"), 90)
@@ -235,5 +239,5 @@ def field(run_id: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) 
             started.wait_connected(bridge)
         yield started
     finally:
-        docker("network", "disconnect", "--force", network, container, check=False)
+        docker("network", "disconnect", "--force", network, postgres_container, check=False)
         stack.close()
