@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("bridge", "contracts", "database", "simulator")
-SERVICES = ("bridge", "database")
+PACKAGES = ("bridge", "contracts", "database", "failover", "simulator")
+SERVICES = ("bridge", "database", "failover")
 CEILING = 400
 
 ALONE = {"check", "status"}
