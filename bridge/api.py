@@ -10,6 +10,7 @@ import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 from aiohttp import web
@@ -57,8 +58,8 @@ class Answers(Protocol):
     async def heard(self, after: int) -> HeardAnswer:
         """What was heard after a change; raises StoreUnavailable."""
 
-    async def near_misses(self) -> dict[str, object]:
-        """Texts of the last day that nearly name a drop; raises StoreUnavailable."""
+    async def near_misses(self, day: date | None) -> dict[str, object]:
+        """Texts that nearly name a drop, of a day or of the last 24 hours; StoreUnavailable."""
 
     async def metrics(self) -> bytes:
         """The figures for Prometheus."""
@@ -117,8 +118,15 @@ def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
             raise web.HTTPBadRequest(text=f"after={after!r} is not a change sequence\n")
         return web.json_response((await answers.heard(int(after))).to_json())
 
-    async def near_misses(_: web.Request) -> web.Response:
-        return web.json_response(await answers.near_misses())
+    async def near_misses(request: web.Request) -> web.Response:
+        named = request.query.get("day")
+        try:
+            day = None if named is None else date.fromisoformat(named)
+        except ValueError:
+            raise web.HTTPBadRequest(
+                text=f"day={named!r} is not a date like 2026-03-31\n"
+            ) from None
+        return web.json_response(await answers.near_misses(day))
 
     def admitted(route: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -134,6 +142,17 @@ def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
         web.get("/heard", admitted(heard)),
         web.get("/near-misses", admitted(near_misses)),
     ]
+
+
+def _day(named: str) -> date:
+    """The day of a query; raises HTTPBadRequest."""
+    try:
+        day = date.fromisoformat(named)
+    except ValueError:
+        day = date.min
+    if day.year // 100 != 20:  # noqa: PLR2004 - the century; others are typing errors
+        raise web.HTTPBadRequest(text=f"day={named!r} is not a date like 2026-03-31\n")
+    return day
 
 
 def _admit(request: web.Request, token: str) -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
 from bridge import disk, health
@@ -171,10 +171,10 @@ class Status:
             return Pairing("waiting", state.qr)
         return Pairing("starting", None)
 
-    async def near_misses(self) -> dict[str, object]:
-        """Texts of the last day that nearly name a drop; raises StoreUnavailable."""
+    async def near_misses(self, day: date | None) -> dict[str, object]:
+        """Texts that nearly name a drop, of a day or of the last 24 hours; StoreUnavailable."""
         found = await asyncio.to_thread(
-            read_near_misses, self._store, self._settings.projects, datetime.now(UTC)
+            read_near_misses, self._store, self._settings.projects, datetime.now(UTC), day
         )
         return found.to_json()
 

@@ -16,7 +16,7 @@ from bridge.store.counts import Counts, RecentGroup, read_counts, read_recent
 from bridge.store.heard import Window, heard_after, lacking
 from bridge.store.interpretation import Interpretations
 from bridge.store.outbox import Outbox, OutboxCounts
-from bridge.store.texts import GroupText, texts_since
+from bridge.store.texts import GroupText, texts_between
 from bridge.store.transaction import Writer
 from contracts.ledger import Mention
 from contracts.messages import DIRECTORY, FILE
@@ -204,11 +204,11 @@ class Store:
         """The newest messages of every group."""
         return read_recent(self._query, limit)
 
-    def texts_since(
-        self, groups: Iterable[str], since_ms: int, limit: int
+    def texts_between(
+        self, groups: Iterable[str], since_ms: int, until_ms: int, limit: int
     ) -> tuple[GroupText, ...]:
-        """What others wrote in these groups since, as it stands now; `limit` counts per group."""
-        return tuple(texts_since(self._query, groups, since_ms, limit))
+        """What others wrote in these groups, as it stands now; `limit` counts per group."""
+        return tuple(texts_between(self._query, groups, since_ms, until_ms, limit))
 
     def heard_after(self, after: int) -> Window:
         """What was heard after a change, for the peers."""

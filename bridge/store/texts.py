@@ -8,7 +8,8 @@ Query = Callable[..., list[tuple[Any, ...]]]
 
 _TEXTS = """
 SELECT chat, id, sent_at, user_name, content FROM message
- WHERE chat = ? AND sent_at >= ? AND superseded_by IS NULL AND NOT deleted AND NOT own
+ WHERE chat = ? AND sent_at >= ? AND sent_at < ?
+   AND superseded_by IS NULL AND NOT deleted AND NOT own
    AND content <> '' AND (kind NOT IN ('edit', 'revoke', 'secret_edit') OR body <> '')
  ORDER BY sent_at DESC, id LIMIT ?
 """
@@ -26,10 +27,10 @@ class GroupText:
     content: str
 
 
-def texts_since(
-    query: Query, groups: Iterable[str], since_ms: int, limit: int
+def texts_between(
+    query: Query, groups: Iterable[str], since_ms: int, until_ms: int, limit: int
 ) -> Iterator[GroupText]:
     """Read the newest `limit` messages of each group, newest first; deleted ones are left out."""
     for group in groups:
-        for row in query(_TEXTS, group, since_ms, limit):
+        for row in query(_TEXTS, group, since_ms, until_ms, limit):
             yield GroupText(*row)

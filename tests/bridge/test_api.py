@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import date
 
 import aiohttp
 import pytest
@@ -48,9 +49,9 @@ class Recorded:
         message = HeardMessage("120363000000000001@g.us", "A1", 5, True)
         return HeardAnswer("primary", "s", after + 1, after + 1, ("Lawley",), (message,))
 
-    async def near_misses(self) -> dict[str, object]:
+    async def near_misses(self, day: date | None) -> dict[str, object]:
         """None."""
-        return {"near_misses": []}
+        return {"day": str(day), "near_misses": []}
 
     async def metrics(self) -> bytes:
         """One figure."""
@@ -173,7 +174,14 @@ async def test_the_stack_gets_what_was_heard(api: Called) -> None:
     """The token opens /heard and /near-misses."""
     url = f"http://127.0.0.1:{api.port}/near-misses"
     async with api.http.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
-        assert await answer.json() == {"near_misses": []}
+        assert await answer.json() == {"day": "None", "near_misses": []}
+    day = f"{url}?day=2026-03-31"
+    async with api.http.get(day, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert await answer.json() == {"day": "2026-03-31", "near_misses": []}
+    day = f"{url}?day=yesterday"
+    async with api.http.get(day, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert answer.status == 400
+        assert "day='yesterday'" in await answer.text()
     url = f"http://127.0.0.1:{api.port}/heard?after=7"
     async with api.http.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
         assert answer.status == 200

@@ -1,6 +1,6 @@
 """Near misses: what a person should look at, and nothing that is a drop already."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -115,3 +115,31 @@ def test_a_day_of_configured_groups_is_listed(tmp_path: Path) -> None:
     body = answer.to_json()
     assert body["since"] == "2025-11-12T03:13:20+00:00"
     assert "2782" not in str(body)
+
+
+def test_a_day_is_one_of_the_projects_zone(tmp_path: Path) -> None:
+    """A named day begins and ends at midnight where the projects are, and is the same for ever."""
+    midnight = datetime(2025, 11, 13, 22, tzinfo=UTC)  # 00:00 SAST on the 14th
+    start = int(midnight.timestamp() * 1000)
+    with open_store(tmp_path) as store:
+        store.apply_rules(rules())
+        for number, at in enumerate((start - 1, start, start + 86_399_999, start + 86_400_000)):
+            named = message(info(f"A{number}", phone("2782"), at=at), f"DR1234{number}")
+            feed(store, [("message", named)])
+        settle(store)
+        answer = read_near_misses(store, rules(), NOW + timedelta(days=9), date(2025, 11, 14))
+    assert [one.id for one in answer.near_misses] == ["A2", "A1"]
+    assert (answer.since, answer.until) == (midnight, midnight + timedelta(days=1))
+
+
+def test_an_excerpt_shows_the_words_around_and_no_phone_number(tmp_path: Path) -> None:
+    """Enough to find the message in the group; numbers are masked, also one that is cut off."""
+    text = "x" * 70 + " 27820000077 call +27 82 000 0078\nDR12345 at the gate " + "y " * 20
+    with open_store(tmp_path) as store:
+        store.apply_rules(rules())
+        feed(store, [("message", message(info("A1", phone("2782")), text + "27820000079"))])
+        settle(store)
+        (one,) = read_near_misses(store, rules(), NOW).near_misses
+    assert "call +** ** *** **78 DR12345 at the gate y" in one.excerpt
+    assert one.excerpt.startswith("… ")
+    assert "2782000007" not in str(one.to_json())
