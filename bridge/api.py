@@ -1,9 +1,9 @@
 """What a bridge answers over HTTP: /live, /health, /metrics, /heard, /pairing, its page.
 
-Nothing here changes anything, and nothing here waits for WhatsApp, Postgres or the disk: the
-answers are what was last known. The Host header is checked, so that a web page somewhere cannot
-read the pairing code through the browser of whoever runs the bridge. /heard and /near-misses are
-for the other services of the stack and need its token.
+Nothing here waits for WhatsApp, Postgres or the disk: the answers are what was last known. The Host
+header is checked, so that a web page somewhere cannot read the pairing code through the browser of
+whoever runs the bridge. /heard and /near-misses are for the other services of the stack and need
+its token, and so does the one thing that changes something: POST /reconnect.
 """
 
 import hmac
@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bridge.store import StoreUnavailable
+from contracts.bridge_health import BridgeHealth
 from contracts.health import Verdict
 from contracts.heard import HeardAnswer
 
@@ -43,8 +44,8 @@ class Answers(Protocol):
     def live(self) -> Verdict:
         """Whether the process makes progress."""
 
-    def health(self) -> Verdict:
-        """Whether a message sent now would be captured."""
+    def health(self) -> BridgeHealth:
+        """Whether a message sent now would be captured, and what is known of the ears."""
 
     def publish_health(self) -> Verdict:
         """Whether what was captured reaches Postgres."""
@@ -54,6 +55,9 @@ class Answers(Protocol):
 
     def connected(self) -> bool:
         """Whether WhatsApp is connected."""
+
+    def reconnect(self) -> str | None:
+        """Leave WhatsApp and dial anew; the reason if that must not be."""
 
     async def heard(self, after: int) -> HeardAnswer:
         """What was heard after a change; raises StoreUnavailable."""
@@ -87,6 +91,10 @@ def application(answers: Answers, hosts: Collection[str], token: str) -> web.App
 
         return answer
 
+    async def health(_: web.Request) -> web.Response:
+        now = answers.health()
+        return web.json_response(now.to_json(), status=200 if now.verdict.ok else 503)
+
     async def pairing(_: web.Request) -> web.Response:
         now = answers.pairing()
         return web.json_response({"state": now.state, "qr": now.qr})
@@ -100,7 +108,7 @@ def application(answers: Answers, hosts: Collection[str], token: str) -> web.App
 
     built = web.Application(middlewares=[_host_checked(frozenset(hosts)), _hardened])
     built.router.add_get("/live", judged(answers.live))
-    built.router.add_get("/health", judged(answers.health))
+    built.router.add_get("/health", health)
     built.router.add_get("/health/publish", judged(answers.publish_health))
     built.add_routes(_internal(answers, token))
     built.router.add_get("/metrics", metrics)
@@ -128,6 +136,11 @@ def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
             ) from None
         return web.json_response(await answers.near_misses(day))
 
+    async def reconnect(_: web.Request) -> web.Response:
+        reason = answers.reconnect()
+        body = {"reconnecting": reason is None} | ({} if reason is None else {"reason": reason})
+        return web.json_response(body, status=202 if reason is None else 409)
+
     def admitted(route: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             _admit(request, token)
@@ -141,6 +154,7 @@ def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
     return [
         web.get("/heard", admitted(heard)),
         web.get("/near-misses", admitted(near_misses)),
+        web.post("/reconnect", admitted(reconnect)),
     ]
 
 

@@ -56,6 +56,12 @@ class Word(StrEnum):
 FINAL = frozenset({Word.REPLACED, Word.OUTDATED})
 """A person has to act first: reconnecting would be a war, or useless."""
 
+NOT_TO_BE_DIALLED = FINAL | {Word.LOGGED_OUT, Word.PAIRING, Word.BANNED, Word.REFUSED}
+"""Dialling on request is useless, or forbidden, until what the word's reason says has happened."""
+
+ON_THE_WAY = frozenset({Word.STARTING, Word.UNREACHABLE})
+"""A client dials, or will within seconds; it cannot be hurried, and it need not be."""
+
 LASTING = FINAL | {Word.BANNED}
 """What the end of the connection that brought the word does not change."""
 

@@ -63,6 +63,15 @@ def step(
     return Step.KEEP if running else Step.START
 
 
+def refusal(state: Connection, account: AccountVerdict, room: DiskVerdict) -> str | None:
+    """Why nobody may make the bridge dial anew now, or None."""
+    if state.word in connection.NOT_TO_BE_DIALLED:
+        return f"{state.word}: {state.reason}"
+    if not account.ok:
+        return account.reason
+    return None if room.ok else room.reason
+
+
 async def in_thread(work: Callable[[], T]) -> T:
     """Run a blocking call in a daemon thread of its own.
 
@@ -157,6 +166,19 @@ class Listening:
         return judge_account(self._name, account, self._expected, self._others()).ok
 
     # --- on the loop ----------------------------------------------------------------------------
+
+    def reconnect(self) -> str | None:
+        """Close the client's connection and dial anew; the reason if that must not be.
+
+        The server then delivers what it held back: the help for a client that is deaf.
+        """
+        if (reason := refusal(self.state, self.account, self.room)) is not None:
+            return reason
+        if self._due is None and self.state.word not in connection.ON_THE_WAY:
+            log.warning("reconnecting", extra={"reason": "asked to"})
+            self._due = time.monotonic()
+            self._inbox.put_nowait(signals.Tick())
+        return None
 
     @property
     def stuck_s(self) -> float:

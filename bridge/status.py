@@ -21,7 +21,8 @@ from bridge.peers import Peers
 from bridge.publisher import PublishStatus
 from bridge.settings import Settings
 from bridge.store import Counts, RecentGroup, RecentMessage, Store, StoreUnavailable
-from bridge.witness import Evidence, judge_hearing
+from bridge.witness import Evidence, judge_hearing, lacking
+from contracts.bridge_health import BridgeHealth, Ears
 from contracts.health import Part, Verdict
 from contracts.heard import HeardAnswer
 from contracts.service import mask_number
@@ -80,7 +81,7 @@ class Status:
 
     def _say_changes(self) -> None:
         """Log each part's verdict when its word changes."""
-        for part in self.health().parts:
+        for part in health.judge(self.facts()).parts:
             if self._said.get(part.name) != part.word:
                 first = part.name not in self._said
                 self._said[part.name] = part.word
@@ -137,9 +138,23 @@ class Status:
         """Whether the process makes progress."""
         return health.judge_life(self.facts())
 
-    def health(self) -> Verdict:
-        """Whether a message sent now would be captured."""
-        return health.judge(self.facts())
+    def health(self) -> BridgeHealth:
+        """Whether a message sent now would be captured, and what is known of the ears."""
+        return BridgeHealth(self._settings.name, health.judge(self.facts()), self._ears())
+
+    def _ears(self) -> Ears:
+        now = time.monotonic()
+        state, heard_at = self._listening.state, self._listening.heard_at
+        return Ears(
+            connected_s=round(now - state.since, 1) if state.connected else None,
+            queue_ended=state.connected and not state.backlog,
+            live_age_s=None if heard_at is None else round(now - heard_at, 1),
+            lacks=lacking(self._peers.missing, self._membership.member_since),
+        )
+
+    def reconnect(self) -> str | None:
+        """Leave WhatsApp and dial anew; the reason if that must not be."""
+        return self._listening.reconnect()
 
     def publish_health(self) -> Verdict:
         """Whether what was captured reaches Postgres."""
@@ -197,7 +212,7 @@ class Status:
         except StoreUnavailable:
             groups = ()
         zone = self._settings.projects.timezone
-        verdict = self.health()
+        verdict = health.judge(self.facts())
         return render(
             Page(
                 title=f"Bridge {self._settings.label}",

@@ -75,6 +75,11 @@ def counted(evidence: Evidence, now: float) -> tuple[Missing, ...]:
     )
 
 
+def lacking(missing: Collection[Missing], member_since: Mapping[str, float]) -> int:
+    """How many messages of our groups a peer heard and we did not, for whatever reason."""
+    return sum(one.chat in member_since for one in missing)
+
+
 def judge_hearing(evidence: Evidence, names: Mapping[str, str], limits: Limits, now: float) -> Part:
     """The part `hearing`; `names` are the projects by group."""
     missed = counted(evidence, now)

@@ -50,10 +50,19 @@ class Answer:
         return json.loads(self.body)
 
 
-def call(url: str, body: object = None, timeout: float = 30, method: str | None = None) -> Answer:
+def call(
+    url: str,
+    body: object = None,
+    timeout: float = 30,
+    method: str | None = None,
+    token: str | None = None,
+) -> Answer:
     """GET, or POST with a JSON body, or the named method; connection errors are OSErrors."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return Answer(answer.status, answer.read())

@@ -9,11 +9,13 @@ import pytest
 
 from bridge.api import Pairing, application, served
 from bridge.page import Chat, Heard, Line, Page, render
+from contracts.bridge_health import BridgeHealth, Ears, parse_bridge_health
 from contracts.health import Part, Verdict
 from contracts.heard import HeardAnswer, HeardMessage, parse_heard
 
 GOOD = Verdict(True, "ok", (Part("store", True, "ok", "7 messages"),))
 BAD = Verdict(False, "down", (Part("whatsapp", False, "disconnected", "connection lost"),))
+EARS = Ears(connected_s=12.5, queue_ended=True, live_age_s=None, lacks=2)
 TOKEN = "a-token-of-the-tests"
 CODE = "https://wa.me/settings/linked_devices#REF,NOISE,IDENTITY,SECRET,6"
 
@@ -23,14 +25,17 @@ class Recorded:
     """A bridge whose answers are set by the test."""
 
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    ears: Ears = EARS
+    reconnects: int = 0
+    forbidden: str | None = None
 
     def live(self) -> Verdict:
         """As set."""
         return self.verdicts.get("live", GOOD)
 
-    def health(self) -> Verdict:
+    def health(self) -> BridgeHealth:
         """As set."""
-        return self.verdicts.get("health", GOOD)
+        return BridgeHealth("primary", self.verdicts.get("health", GOOD), self.ears)
 
     def publish_health(self) -> Verdict:
         """As set."""
@@ -42,7 +47,12 @@ class Recorded:
 
     def connected(self) -> bool:
         """As health says."""
-        return self.health().ok
+        return self.health().verdict.ok
+
+    def reconnect(self) -> str | None:
+        """Counted, unless it is forbidden."""
+        self.reconnects += self.forbidden is None
+        return self.forbidden
 
     async def heard(self, after: int) -> HeardAnswer:
         """One message, after whatever was asked."""
@@ -130,10 +140,34 @@ async def test_ipv6_loopback_is_a_known_name(api: Called) -> None:
         assert answer.status == 200
 
 
-async def test_nothing_can_be_changed_over_http(api: Called) -> None:
-    """The API only answers."""
+async def test_health_says_what_the_bridge_knows_of_its_ears(api: Called) -> None:
+    """Whoever compares bridges reads it from the answer, fit or not."""
+    api.bridge.verdicts["health"] = BAD
+    async with api.get("/health") as answer:
+        told = parse_bridge_health(await answer.read())
+    assert told == BridgeHealth("primary", BAD, EARS)
+
+
+async def test_only_a_reconnect_can_be_asked_for_over_http(api: Called) -> None:
+    """Everything else only answers, and nobody reconnects without the token of the stack."""
     async with api.http.post(f"http://127.0.0.1:{api.port}/pairing") as answer:
         assert answer.status == 405
+    async with api.http.post(f"http://127.0.0.1:{api.port}/reconnect") as answer:
+        assert answer.status == 401
+    assert api.bridge.reconnects == 0
+
+
+async def test_a_reconnect_is_promised_or_refused_with_its_reason(api: Called) -> None:
+    """202 means that the bridge dials anew; 409 that WhatsApp's state forbids it."""
+    url = f"http://127.0.0.1:{api.port}/reconnect"
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    async with api.http.post(url, headers=shown) as answer:
+        assert (answer.status, await answer.json()) == (202, {"reconnecting": True})
+    api.bridge.forbidden = "replaced: another process uses this session"
+    async with api.http.post(url, headers=shown) as answer:
+        said = await answer.json()
+    assert (answer.status, said["reason"]) == (409, api.bridge.forbidden)
+    assert api.bridge.reconnects == 1
 
 
 async def test_the_page_loads_nothing_from_anywhere(api: Called) -> None:

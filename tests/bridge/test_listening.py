@@ -5,7 +5,7 @@ import pytest
 from bridge.account import AccountVerdict
 from bridge.connection import Connection, Word
 from bridge.disk import DiskVerdict
-from bridge.listening import Step, step
+from bridge.listening import Step, refusal, step
 
 FINE = AccountVerdict(True, "expected", "")
 WRONG = AccountVerdict(False, "wrong account", "")
@@ -41,6 +41,39 @@ def test_what_must_not_listen_is_stopped_and_not_started_again(
     """The process stays up, so that health can say why; even a promised start waits."""
     assert step(state, account, room, due=None, running=True, now=9) is Step.STOP
     assert step(state, account, room, due=5, running=False, now=9) is Step.KEEP
+
+
+@pytest.mark.parametrize(
+    ("state", "account", "room"),
+    [
+        *(
+            (Connection(word=word, reason="why"), FINE, ROOM)
+            for word in (
+                Word.REPLACED,
+                Word.LOGGED_OUT,
+                Word.BANNED,
+                Word.OUTDATED,
+                Word.PAIRING,
+                Word.REFUSED,
+            )
+        ),
+        (UP, AccountVerdict(False, "wrong account", "why"), ROOM),
+        (UP, FINE, DiskVerdict(False, "low", "why")),
+    ],
+)
+def test_nobody_can_make_a_bridge_dial_that_must_not(
+    state: Connection, account: AccountVerdict, room: DiskVerdict
+) -> None:
+    """A request is no reason for a reconnect war, and the answer says what stands against it."""
+    assert "why" in (refusal(state, account, room) or "")
+
+
+@pytest.mark.parametrize(
+    "word", [Word.CONNECTED, Word.DISCONNECTED, Word.SILENT, Word.STARTING, Word.UNREACHABLE]
+)
+def test_a_bridge_that_may_listen_dials_when_asked(word: Word) -> None:
+    """Also one that believes itself connected: that is the deaf one."""
+    assert refusal(Connection(word=word), FINE, ROOM) is None
 
 
 def test_a_promised_client_starts_when_it_is_due_and_not_before() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.witness import Evidence, Limits, Missing, counted, judge_hearing
+from bridge.witness import Evidence, Limits, Missing, counted, judge_hearing, lacking
 
 GROUP = "120363000000000001@g.us"
 OTHER = "120363000000000002@g.us"
@@ -53,6 +53,12 @@ def test_what_we_could_not_get_proves_nothing(evidence: Evidence) -> None:
     assert counted(accused, NOW) == ()
     assert judge_hearing(accused, NAMES, LIMITS, NOW).ok
     assert len(counted(replace(WELL, missing=[_missing(500)]), NOW)) == 1
+
+
+def test_what_is_lacking_is_counted_whatever_the_reason() -> None:
+    """Also what was missed while away; not what was said in a group of the peer's alone."""
+    missing = [_missing(50_000), _missing(1), _missing(1, OTHER)]
+    assert lacking(missing, {GROUP: NOW}) == 2
 
 
 def test_deaf_in_one_group_names_it() -> None:

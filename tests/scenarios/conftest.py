@@ -70,6 +70,12 @@ class Field:
         answer = call(f"{self.stack.url('simulator', 8090)}{path}", method="DELETE")
         assert answer.status == 200, answer
 
+    def reconnect(self, bridge: str) -> Any:  # noqa: ANN401 - the bridge's answer
+        """Ask the bridge to leave WhatsApp and dial anew, as the stack's own services may."""
+        token = self.stack.compose("exec", "-T", BRIDGES[bridge], "cat", "/secrets/api-token")
+        url = f"{self.stack.url(BRIDGES[bridge], 8080)}/reconnect"
+        return call(url, {}, token=token.strip())
+
     def part(self, bridge: str, name: str) -> dict[str, Any]:
         """One part of the bridge's health."""
         parts = self.health(bridge).json["parts"]
