@@ -90,12 +90,11 @@ class Losses:
                 continue
             if loss is not None:
                 said = {"chat": loss.chat, "message_id": loss.message_id, "kind": loss.kind}
-                log.error("loss", extra=said)
+                log.error("loss", extra=said | {"cause": finding.cause})
             return
 
     def _judge_and_write(self, finding: Finding) -> Loss | None:
         loss = loss_of(finding, self._store.has_message)
         if loss is not None:
-            text = finding.text if finding.known else f"(unknown line) {finding.text}"
-            self._store.record_loss(loss.kind, text, loss.chat, loss.message_id)
+            self._store.record_loss(loss.kind, loss.text, loss.chat, loss.message_id)
         return loss

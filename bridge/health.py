@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bridge.account import AccountVerdict
 from bridge.connection import Connection
 from bridge.disk import DiskVerdict
+from bridge.losses import Cause
 from bridge.store import Counts
 from contracts.health import Part, Verdict
 
@@ -28,6 +29,8 @@ class StoreFacts:
     error: str | None
     held_s: float
     """For how long a callback has been trying to store its event; 0 when none is."""
+    causes: tuple[Cause, ...] = ()
+    """What the losses that are not healed come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def judge(facts: Facts) -> Verdict:
     )
     watched = (
         *(() if deaf else (facts.hearing,)),
-        _losses(facts.store.counts),
+        _losses(facts.store),
         _membership(facts),
         _publishing(facts.publishing),
     )
@@ -132,13 +135,14 @@ def _whatsapp(connection: Connection) -> Part:
     return Part("whatsapp", connection.connected, str(connection.word), connection.reason)
 
 
-def _losses(counts: Counts | None) -> Part:
+def _losses(store: StoreFacts) -> Part:
     """Yellow as soon as something may be missing; it stays until its message has arrived."""
+    counts = store.counts
     if counts is None:
         return Part("capture", False, "unknown", "the store could not be read")
     troubles = (
-        (counts.detected_losses, "detected losses"),
-        (counts.suspected_losses, "suspected losses"),
+        (counts.detected_losses, f"detected losses{_from(store.causes, 'detected')}"),
+        (counts.suspected_losses, f"suspected losses{_from(store.causes, 'suspected')}"),
         (counts.placeholders, "messages that could not be decrypted yet"),
         (counts.unparsed, "events that this version cannot read"),
         (counts.forged_ids, "ids used by two authors"),
@@ -151,6 +155,11 @@ def _losses(counts: Counts | None) -> Part:
     word = "loss" if counts.detected_losses else "suspicious" if said else "complete"
     sentence = "; ".join([*said, elsewhere] if elsewhere else said)
     return Part("capture", not said, word, sentence or "nothing is known to be missing")
+
+
+def _from(causes: tuple[Cause, ...], kind: str) -> str:
+    named = ", ".join(f"{one.cause}: {one.count}" for one in causes if one.kind == kind)
+    return f" ({named})" if named else ""
 
 
 def _membership(facts: Facts) -> Part:

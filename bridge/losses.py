@@ -6,9 +6,11 @@ SQLite's error texts. A line that it does not know is a *suspected loss*: silenc
 """
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Meaning(StrEnum):
@@ -29,6 +31,7 @@ class Finding:
     meaning: Meaning
     text: str
     known: bool
+    cause: str
     message_id: str | None = None
     chat: str | None = None
     sender: str | None = None
@@ -38,51 +41,84 @@ _SOURCE = r"(?P<sender>\S+?@\S+)(?: in (?P<chat>\S+@[^\s:]+))?"
 _ID = r"(?P<id>\S+)"
 
 
-def _row(meaning: Meaning, *patterns: str) -> tuple[tuple[re.Pattern[str], Meaning], ...]:
-    return tuple((re.compile(pattern), meaning) for pattern in patterns)
+_UNKNOWN = "line not known"
+_UNKNOWN_MARK = "(unknown line) "
+_DETECTED, _SUSPECTED = "detected", "suspected"
+
+
+def _row(
+    meaning: Meaning, cause: str, *patterns: str
+) -> tuple[tuple[re.Pattern[str], Meaning, str], ...]:
+    return tuple((re.compile(pattern), meaning, cause) for pattern in patterns)
 
 
 _TABLE = (
     *_row(
         Meaning.DISK,
+        "session not writable",
         r"(?i)disk is full|no space left on device|disk I/O error|database is locked",
         r"(?i)attempt to write a readonly database|unable to open database file",
         rf"(?i)error decrypting message {_ID} from {_SOURCE}.*failed to (?:store|save|put)",
     ),
     *_row(
         Meaning.REDELIVERED,
+        "receipted and not stored",
         rf"^Ignoring message {_ID} from {_SOURCE}: .*old counter",
     ),
     *_row(
         Meaning.CUT_OFF,
+        "connection ended in the middle",
         r"^Closing handler queue loop in the middle of handling <message [^>]*"
         r'from="(?P<chat>[^"]+)" id="(?P<id>[^"]+)"',
     ),
     *_row(
         Meaning.PLACEHOLDER,
+        "not decrypted",
         rf"^Error decrypting message {_ID} from {_SOURCE}",
         rf"^Unavailable message {_ID} from {_SOURCE}",
     ),
     *_row(
         Meaning.SUSPECTED,
+        "stanza not parsed",
         r"^Failed to parse message: ",
+        r"^Failed to parse group notification",
+        r"^Failed to (?:decrypt frame|decompress frame|decode node in frame)",
+    ),
+    *_row(
+        Meaning.SUSPECTED,
+        "encryption not known",
         rf"^Unhandled encrypted message \(type \S*\) from {_SOURCE}",
         rf"^Unknown version -?\d+ in decrypted message from {_SOURCE}",
+        rf"^Plaintext message from {_SOURCE}",
+    ),
+    *_row(
+        Meaning.SUSPECTED,
+        "content not readable",
         rf"^Error unmarshaling (?:decrypted|plaintext) message from {_SOURCE}",
         rf"^Failed to decode armadillo message from {_SOURCE}",
+        r"^Failed to (?:parse|process) sender key distribution message",
+    ),
+    *_row(
+        Meaning.SUSPECTED,
+        "client failed inside",
         rf"^Message decryption for {_ID} panicked",
         r"panicked",
         rf"^Handler for {_ID} failed",
+    ),
+    *_row(
+        Meaning.SUSPECTED,
+        "connection ended in the middle",
         r"^Closing handler queue.*<message",
-        rf"^Plaintext message from {_SOURCE}",
-        r"^Failed to (?:parse|process) sender key distribution message",
-        r"^Failed to (?:decrypt frame|decompress frame|decode node in frame)",
+    ),
+    *_row(
+        Meaning.SUSPECTED,
+        "not asked for again",
         rf"^Not sending any more retry receipts for {_ID}",
         rf"^Failed to send retry receipt for {_ID}",
-        r"^Failed to parse group notification",
     ),
     *_row(
         Meaning.HARMLESS,
+        "",
         # Connections come and go; the connection's own events tell it.
         r"^(?:Error reading from websocket|Error sending close to websocket)",
         r"^(?:Error reconnecting after|Initial connection failed|Failed to reconnect after 515)",
@@ -116,19 +152,25 @@ _TABLE = (
         r"^Failed to (?:pair device|send pair error node)|^Invalid HMAC from pair success",
         r"^Failed to delete store after|^Set status notification|device_removed",
         r"^Failed to store message secret key",
+        r"^Warnings while updating hash for|^Error fetching key \S+ while checking",
+        r"^Failed to marshal account info|^Failed to download media",
+        # Answers of the phone about a message whose placeholder is counted already.
+        r"^(?:Missing response|Failed to \w+ (?:protobuf )?web message(?: info)?) in item",
+        # A bridge sends nothing that must arrive.
+        r"^Failed to encrypt|^Failed to get peer recipient PN",
+        r"^Server returned different participant list hash",
     ),
 )
 
 
 def judge(text: str) -> Finding:
     """Look a log line up in the table; the first pattern that matches decides."""
-    for pattern, meaning in _TABLE:
+    for pattern, meaning, cause in _TABLE:
         if found := pattern.search(text):
             named = found.groupdict()
-            return Finding(
-                meaning, text, True, named.get("id"), named.get("chat"), named.get("sender")
-            )
-    return Finding(Meaning.SUSPECTED, text, False)
+            identity, chat, sender = named.get("id"), named.get("chat"), named.get("sender")
+            return Finding(meaning, text, True, cause, identity, chat, sender)
+    return Finding(Meaning.SUSPECTED, text, False, _UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +198,34 @@ def loss_of(finding: Finding, is_stored: Callable[[str, str], bool]) -> Loss | N
         case Meaning.REDELIVERED | Meaning.CUT_OFF:
             if identity is not None and chat is not None and is_stored(chat, identity):
                 return None
-            kind = "detected" if finding.meaning is Meaning.REDELIVERED else "suspected"
+            kind = _DETECTED if finding.meaning is Meaning.REDELIVERED else _SUSPECTED
             return Loss(kind, finding.text, chat, identity)
         case Meaning.SUSPECTED | Meaning.DISK:
-            return Loss("suspected", finding.text, chat, identity)
+            text = finding.text if finding.known else f"{_UNKNOWN_MARK}{finding.text}"
+            return Loss(_SUSPECTED, text, chat, identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """How many losses that are not healed have one cause; `kind` is detected or suspected."""
+
+    kind: str
+    cause: str
+    count: int
+
+
+def causes(losses: Iterable[tuple[str, str]]) -> tuple[Cause, ...]:
+    """Count losses, each a kind and its text, by their cause, as this version reads the text."""
+    counted = Counter((_kind(kind), _cause(kind, text)) for kind, text in losses)
+    return tuple(Cause(kind, cause, count) for (kind, cause), count in sorted(counted.items()))
+
+
+def _kind(kind: str) -> str:
+    return _DETECTED if kind == _DETECTED else _SUSPECTED
+
+
+@lru_cache(4096)
+def _cause(kind: str, text: str) -> str:
+    if kind not in (_DETECTED, _SUSPECTED):
+        return kind  # the interpreter's own word, as "unreadable edit"
+    return judge(text.removeprefix(_UNKNOWN_MARK)).cause or _UNKNOWN

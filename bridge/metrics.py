@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from bridge.disk import Space
 from bridge.health import Facts, judge
+from bridge.losses import Cause
 from bridge.store import Counts
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -53,6 +54,7 @@ class _Figures(Collector):
         yield from _health(self._facts)
         if self._facts.store.counts is not None:
             yield from _store(self._facts.store.counts)
+            yield _losses(self._facts.store.causes)
         yield from _publishing(self._facts)
         yield from _machine(self._machine)
 
@@ -92,6 +94,17 @@ def _store(counts: Counts) -> Iterator[Metric]:
             "When an event was last captured, in seconds since 1970.",
             counts.last_captured_at_ms / 1000,
         )
+
+
+def _losses(causes: tuple[Cause, ...]) -> Metric:
+    losses = GaugeMetricFamily(
+        "twinbridge_losses",
+        "Losses by their cause, detected or suspected; what is healed goes away.",
+        labels=("kind", "cause"),
+    )
+    for one in causes:
+        losses.add_metric((one.kind, one.cause), one.count)
+    return losses
 
 
 def _publishing(facts: Facts) -> Iterator[Metric]:

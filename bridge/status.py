@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from bridge.api import Pairing
 from bridge.connection import Word
 from bridge.health import Facts, PublishFacts, StoreFacts
 from bridge.listening import Listening
+from bridge.losses import causes
 from bridge.membership import Membership
 from bridge.near_misses import read_near_misses
 from bridge.page import Chat, Heard, Line, Page, render
 from bridge.peers import Peers
 from bridge.publisher import PublishStatus
 from bridge.settings import Settings
-from bridge.store import Counts, RecentGroup, RecentMessage, Store, StoreUnavailable
+from bridge.store import RecentGroup, RecentMessage, Store, StoreUnavailable
 from bridge.witness import Evidence, judge_hearing, lacking
 from contracts.bridge_health import BridgeHealth, Ears
 from contracts.health import Part, Verdict
@@ -61,23 +63,22 @@ class Status:
     async def watch(self) -> None:
         """Read the counts and try the volumes every few seconds, until cancelled."""
         while True:
-            error: str | None = None
-            counts = None
             try:
-                counts = await asyncio.to_thread(self._look)
+                self._counts = await asyncio.to_thread(self._look)
             except (StoreUnavailable, OSError) as unavailable:
-                error = str(unavailable)
-            self._counts = StoreFacts(counts if error is None else None, error, 0.0)
+                self._counts = StoreFacts(None, str(unavailable), 0.0)
             self._say_changes()
             deadline = time.monotonic() + LOOK_S
             while time.monotonic() < deadline:
                 self._turned = time.monotonic()
                 await asyncio.sleep(TURN_S)
 
-    def _look(self) -> Counts:
+    def _look(self) -> StoreFacts:
         for volume in (self._settings.messages, self._settings.session):
             _try_to_write(volume)
-        return self._store.counts()
+        counts = self._store.counts()
+        lost = counts.detected_losses + counts.suspected_losses
+        return StoreFacts(counts, None, 0.0, causes(self._store.losses()) if lost else ())
 
     def _say_changes(self) -> None:
         """Log each part's verdict when its word changes."""
@@ -99,9 +100,7 @@ class Status:
             connection=self._listening.state,
             account=self._listening.account,
             room=self._listening.room,
-            store=StoreFacts(
-                self._counts.counts, self._counts.error, 0.0 if held is None else now - held
-            ),
+            store=replace(self._counts, held_s=0.0 if held is None else now - held),
             publishing=PublishFacts(
                 publishing.ok,
                 publishing.word,

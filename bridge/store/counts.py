@@ -30,6 +30,14 @@ SELECT (SELECT coalesce(sum(messages), 0) FROM chat),
   FROM store
 """
 
+_LOSSES = """
+SELECT kind, text FROM loss l
+ WHERE kind <> 'contradicting alias'
+   AND (kind = 'unreadable edit' OR NOT EXISTS (
+        SELECT 1 FROM message m WHERE m.chat = l.chat AND m.id = l.id AND m.rank = 2))
+ ORDER BY seq DESC LIMIT 10000
+"""
+
 _RECENT = """
 SELECT m.chat, m.id, m.n, m.kind, coalesce(m.author_pn, m.author_lid), m.user_name, m.sent_at,
        m.content, m.deleted, m.own,
@@ -105,6 +113,11 @@ def read_counts(query: Query, wal_bytes: int) -> Counts:
     (row,) = query(_COUNTS)
     values = (*row, wal_bytes)
     return Counts(*values)
+
+
+def read_losses(query: Query) -> tuple[tuple[str, str], ...]:
+    """Kind and text of each loss whose message has not arrived, the newest first."""
+    return tuple((kind, text) for kind, text in query(_LOSSES))
 
 
 def read_recent(query: Query, limit: int) -> tuple[RecentGroup, ...]:

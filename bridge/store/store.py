@@ -12,7 +12,7 @@ import apsw
 from bridge.event import INTERPRETER_VERSION, Interpretation, label, read
 from bridge.store import knowledge
 from bridge.store.connection import open_reader, open_writer, translated
-from bridge.store.counts import Counts, RecentGroup, read_counts, read_recent
+from bridge.store.counts import Counts, RecentGroup, read_counts, read_losses, read_recent
 from bridge.store.heard import Window, heard_after, lacking
 from bridge.store.interpretation import Interpretations
 from bridge.store.outbox import Outbox, OutboxCounts
@@ -199,6 +199,10 @@ class Store:
     def counts(self) -> Counts:
         """Everything that health asks."""
         return read_counts(self._query, self.wal_bytes())
+
+    def losses(self) -> tuple[tuple[str, str], ...]:
+        """Kind and text of each loss whose message has not arrived, the newest first."""
+        return read_losses(self._query)
 
     def recent(self, limit: int) -> tuple[RecentGroup, ...]:
         """The newest messages of every group."""

@@ -9,6 +9,7 @@ from bridge.account import AccountVerdict
 from bridge.connection import Connection, Word
 from bridge.disk import DiskVerdict
 from bridge.health import Facts, PublishFacts, StoreFacts, judge, judge_life, judge_publishing
+from bridge.losses import Cause
 from bridge.store import Counts
 from contracts.health import Part, Verdict
 
@@ -121,6 +122,14 @@ def test_what_may_be_missing_is_yellow_and_does_not_stop_anything(
     assert verdict.ok
     assert (part.ok, part.word) == (False, word)
     assert said in part.reason
+
+
+def test_losses_say_what_they_come_from() -> None:
+    """A person looks for other things after a stanza that was not parsed than after a crash."""
+    counts = replace(COUNTS, suspected_losses=3)
+    causes = (Cause("suspected", "line not known", 1), Cause("suspected", "stanza not parsed", 2))
+    part = _part(judge(replace(WELL, store=StoreFacts(counts, None, 0.0, causes))), "capture")
+    assert part.reason == "3 suspected losses (line not known: 1, stanza not parsed: 2)"
 
 
 def test_messages_of_unconfigured_groups_are_said_and_are_no_trouble() -> None:

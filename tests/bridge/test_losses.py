@@ -1,8 +1,11 @@
 """What a line of the client library's log means for the messages."""
 
+from pathlib import Path
+
+import neonize
 import pytest
 
-from bridge.losses import Loss, Meaning, judge, loss_of
+from bridge.losses import Cause, Loss, Meaning, causes, judge, loss_of
 
 GROUP = "120363418298130331@g.us"
 SENDER = "27820000001:1@s.whatsapp.net"
@@ -57,7 +60,60 @@ def test_a_line_that_the_table_does_not_know_is_a_suspected_loss_with_its_text()
     """Silence is never health: a new version's new complaint is kept and counted."""
     finding = judge("Frobnication of the stanza went sideways")
     assert not finding.known
-    assert loss_of(finding, _always) == Loss("suspected", finding.text, None, None)
+    text = f"(unknown line) {finding.text}"
+    assert loss_of(finding, _always) == Loss("suspected", text, None, None)
+    assert causes([("suspected", text)]) == (Cause("suspected", "line not known", 1),)
+
+
+WRITTEN = """
+Failed to parse message: %v
+Plaintext message from %s doesn't have byte content
+Error unmarshaling plaintext message from %s: %v
+Message decryption for %s panicked: %v
+Unavailable message %s from %s (type: %q)
+Unhandled encrypted message (type %s) from %s
+Ignoring message %s from %s: %v
+Error decrypting message %s from %s: %v
+Error unmarshaling decrypted message from %s: %v
+Unknown version %d in decrypted message from %s
+Handler for %s failed
+Failed to parse sender key distribution message from %s for %s: %v
+Failed to process sender key distribution message from %s for %s: %v
+Failed to decode armadillo message from %s: %v
+Event handler panicked while handling a %T: %v
+Closing handler queue loop in the middle of handling %s
+Failed to decrypt frame: %v
+Failed to decompress frame: %v
+Failed to decode node in frame: %v
+Failed to parse group notification: %v
+Not sending any more retry receipts for %s
+Failed to send retry receipt for %s: %v
+""".strip().splitlines()
+"""The lines about messages, as whatsmeow's sources have them: their formats are in its library."""
+
+
+def test_the_table_is_that_of_the_client_library_in_use() -> None:
+    """A line that a new version words otherwise would count as unknown: look at its sources."""
+    (library,) = Path(neonize.__file__).parent.glob("neonize-*.so")
+    said = library.read_bytes()
+    assert [line for line in WRITTEN if line.encode() not in said] == []
+
+
+def test_losses_are_counted_by_what_they_come_from() -> None:
+    """As this version reads their text; what the interpreter says of an edit is its own cause."""
+    lost = [
+        ("suspected", f"Unhandled encrypted message (type foo) from {SENDER} in {GROUP}"),
+        ("suspected", f"Unknown version 9 in decrypted message from {SENDER} in {GROUP}"),
+        ("suspected", "Failed to parse message: x"),
+        ("detected", f"Ignoring message 3EB0AA from {SENDER} in {GROUP}: old counter"),
+        ("unreadable edit", "encrypted with a secret"),
+    ]
+    assert causes(lost) == (
+        Cause("detected", "receipted and not stored", 1),
+        Cause("suspected", "encryption not known", 2),
+        Cause("suspected", "stanza not parsed", 1),
+        Cause("suspected", "unreadable edit", 1),
+    )
 
 
 def test_an_old_counter_with_an_unknown_id_is_a_detected_loss_that_names_the_message() -> None:

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bridge.connection import Connection, Word
 from bridge.disk import Space
 from bridge.health import Facts, StoreFacts, judge
+from bridge.losses import Cause
 from bridge.metrics import Machine, render, resident_bytes
 from tests.bridge.test_health import COUNTS, PUBLISHING, WELL
 
@@ -64,6 +65,13 @@ def test_counts_are_those_of_the_store_and_the_publisher() -> None:
     }.items()
     assert seen["twinbridge_disk_free_bytes", "session"] == 900
     assert seen["twinbridge_disk_size_bytes", "messages"] == 1000
+
+
+def test_losses_are_figures_by_their_cause() -> None:
+    """So that a rule can be made for the one that means a new version of the client."""
+    causes = (Cause("suspected", "line not known", 2),)
+    seen = figures(replace(WELL, store=StoreFacts(COUNTS, None, 0.0, causes)))
+    assert seen["twinbridge_losses", "line not known", "suspected"] == 2
 
 
 def test_what_is_not_known_is_left_out() -> None:
