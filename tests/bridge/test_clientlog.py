@@ -60,7 +60,7 @@ async def _record(store: Store, text: str) -> list[str]:
     running = asyncio.create_task(losses.run())
     losses.found(judge(text))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while store.counts() == before and not left:
                 await asyncio.sleep(0.01)
     finally:
