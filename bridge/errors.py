@@ -1,5 +1,6 @@
 """What an error of Postgres means for what is waiting to be published. Pure."""
 
+import ssl
 from dataclasses import dataclass
 from enum import Enum
 
@@ -50,6 +51,8 @@ def diagnose(error: BaseException) -> Diagnosis:
         return Diagnosis(Remedy.BISECT, f"a value cannot be sent: {error}")
     if isinstance(error, TimeoutError):
         return Diagnosis(Remedy.RETRY, "no answer in time")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Diagnosis(Remedy.HOLD, f"the server's certificate is refused: {_sentence(error)}")
     if isinstance(error, OSError):
         return Diagnosis(Remedy.RETRY, f"not reachable: {_sentence(error)}")
     if isinstance(error, asyncpg.InterfaceError):

@@ -13,6 +13,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 KEPT = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs"})
 """Parameters that change what a connection is, known to libpq and to asyncpg."""
 
+SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+"""Who is trusted where the URL names nobody: libpq and asyncpg would look into a home directory."""
+
 OWN_DATABASE = "postgresql://twinbridge:{password}@database:5432/twinbridge"
 """The stack's own Postgres, used when nobody names another."""
 
@@ -45,6 +48,10 @@ def parse_database_url(url: str) -> DatabaseAddress:
         raise ValueError("the database URL names no host, or has a # that is not percent-encoded")
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if _is_kept(name, value)]
+    if dict(kept).get("sslmode") in {"verify-ca", "verify-full"}:
+        named = dict(kept).get("sslrootcert", "system")
+        kept = [pair for pair in kept if pair[0] != "sslrootcert"]
+        kept.append(("sslrootcert", SYSTEM_AUTHORITIES if named == "system" else named))
     removed = tuple(name for name, value in pairs if not _is_kept(name, value))
     database = unquote(parts.path.lstrip("/")) or unquote(parts.username or "")
     query = f"?{urlencode(kept, quote_via=quote)}" if kept else ""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.pooler"]
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent

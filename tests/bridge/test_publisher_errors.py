@@ -1,5 +1,7 @@
 """What each class of error means for what waits to be published."""
 
+import ssl
+
 import asyncpg
 import pytest
 
@@ -28,6 +30,7 @@ from bridge.errors import Remedy, diagnose
         (asyncpg.InsufficientPrivilegeError("denied"), Remedy.HOLD),
         (asyncpg.InvalidPasswordError("wrong"), Remedy.HOLD),
         (asyncpg.InternalServerError("bug"), Remedy.HOLD),
+        (ssl.SSLCertVerificationError("unknown authority"), Remedy.HOLD),
         (KeyError("our own bug"), Remedy.HOLD),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value.value,

@@ -1,6 +1,7 @@
 """Reading DATABASE_URL as people and hosting companies write it."""
 
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -56,3 +57,21 @@ def test_a_file_is_read_again_each_time(tmp_path: Path) -> None:
         source()
     file.write_text("postgresql://a/b\n")
     assert source() == "postgresql://a/b"
+
+
+@pytest.mark.parametrize(
+    ("query", "authority"),
+    [
+        ("sslmode=verify-full", "/etc/ssl/certs/ca-certificates.crt"),
+        ("sslmode=verify-full&sslrootcert=system", "/etc/ssl/certs/ca-certificates.crt"),
+        ("sslrootcert=/config/ca.pem&sslmode=verify-ca", "/config/ca.pem"),
+        ("sslmode=require", None),
+    ],
+)
+def test_a_verified_certificate_needs_somebody_who_is_trusted(
+    query: str, authority: str | None
+) -> None:
+    """Where verification is asked for and nobody is named, both clients trust the machine's own."""
+    address = parse_database_url(f"postgresql://u@h/d?{query}")
+    named = parse_qs(urlsplit(address.url).query).get("sslrootcert")
+    assert named == (None if authority is None else [authority])
