@@ -39,6 +39,7 @@ async def main(stop: asyncio.Event) -> None:
     settings = read_settings(os.environ)
     console.keep_output_ours()
     service.configure_logging(settings.log_level, settings.log_format, settings.log_prefix)
+    service.log_to_file(settings.log_dir, settings.log_file)
     async with AsyncExitStack() as open_things:
         try:
             database = open_things.enter_context(

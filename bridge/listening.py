@@ -16,11 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bridge import connection, disk, session, signals
+from bridge import connection, disk, reserve, session, signals
 from bridge.account import AccountVerdict, judge_account
 from bridge.connection import Connection, apply, next_start
 from bridge.disk import DiskVerdict, judge_disk
 from bridge.signals import Account
+from bridge.store import StoreFull
 from bridge.whatsapp import Capture, Death, WhatsApp
 
 log = logging.getLogger(__name__)
@@ -145,14 +146,21 @@ class Listening:
 
     def session_unwritable(self, line: str) -> None:
         """The client could not write its session: leave before more is acknowledged."""
+        with contextlib.suppress(OSError):  # a volume that is gone has nothing to give
+            reserve.release(self._volumes)
         self._loop.call_soon_threadsafe(self._leave_for, line)
 
     def _store(self, kind: str, payload: bytes, received_at_ms: int, live: bool) -> None:
-        self._capture(kind, payload, received_at_ms, live)
+        with contextlib.suppress(OSError):  # the look of every second has a word for it
+            if disk.below_floor(self._volumes):
+                self._loop.call_soon_threadsafe(self._look_now)
+        try:
+            self._capture(kind, payload, received_at_ms, live)
+        except StoreFull as full:
+            self.session_unwritable(str(full))
+            raise
         if live and kind == "message":
             self.heard_at = time.monotonic()
-        if disk.below_floor(self._volumes):
-            self._loop.call_soon_threadsafe(self._measure)
 
     def _is_connected(self) -> bool:
         # Timed here and not on the loop: a loop that was late must not make the client look stuck.
@@ -188,7 +196,13 @@ class Listening:
 
     def _leave_for(self, line: str) -> None:
         self._unwritable_until = time.monotonic() + UNWRITABLE_S
+        if self.room.ok:
+            log.error("leaving WhatsApp, a volume cannot be written", extra={"reason": line})
         self.room = DiskVerdict(False, "session not writable", line)
+        self._inbox.put_nowait(signals.Tick())
+
+    def _look_now(self) -> None:
+        self._measure()
         self._inbox.put_nowait(signals.Tick())
 
     def _measure(self) -> None:
@@ -225,9 +239,14 @@ class Listening:
     async def _look(self) -> None:
         """Look at the disk once a second."""
         while True:
-            self._measure()
-            self._inbox.put_nowait(signals.Tick())
+            self._look_now()
+            if self.room.ok:
+                await in_thread(self._hold_reserve)
             await asyncio.sleep(OBSERVE_S)
+
+    def _hold_reserve(self) -> None:
+        with contextlib.suppress(OSError):  # without it the bridge still leaves at the floor
+            reserve.hold(disk.measure(self._volumes))
 
     async def _ask(self) -> None:
         """Ask the client whether its socket is open; while it dials it answers late."""

@@ -43,6 +43,8 @@ class Settings:
     log_prefix: str
     log_level: str
     log_format: Literal["text", "json"]
+    log_dir: Path
+    log_file: str
     expected_number: str
     peers: tuple[Peer, ...]
     predecessors: tuple[Peer, ...]
@@ -81,6 +83,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_prefix=own.log_prefix,
         log_level=level,
         log_format=cast("Literal['text', 'json']", style),
+        log_dir=stack.log_dir,
+        log_file=_log_file(own.name),
         expected_number=reading.number(own.number_env),
         peers=peers,
         predecessors=predecessors,
@@ -105,6 +109,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def _service(bridge: str) -> str:
     """The name of a bridge's service, which is its host name inside the stack."""
     return f"bridge-{bridge}"
+
+
+def _log_file(bridge: str) -> str:
+    """The names that the field knows."""
+    suffix = "" if bridge == "primary" else f"-{bridge}"
+    return f"whatsapp-bridge{suffix}.log"
 
 
 def _bridges(

@@ -1,8 +1,9 @@
-"""Phone numbers in what is logged: masked by every service, read by whoever reads logs.
+"""Phone numbers and secrets in what is logged: masked by every service, read by those of logs.
 
 Masked is what can be a phone number: a run of 9 to 15 digits that is a word of its own (also the
 user part of a JID), or such a run with blanks and hyphens after a "+". Drops, message ids, group
-JIDs, times and ports stay readable, or a log could not be followed.
+JIDs, times and ports stay readable, or a log could not be followed. Of secrets, those are masked
+that a library may quote in an error: the password in an address, and what follows "Bearer".
 """
 
 import re
@@ -26,6 +27,14 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+_SECRET = re.compile(r"(://[^\s:/@]*:)[^\s@/]+(?=@)|((?i:bearer)\s+)[\w.~+/=-]{8,}")
+
+
+def mask_secrets(text: str) -> str:
+    """The text without the passwords of addresses and without bearer tokens."""
+    return _SECRET.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 
 def mask_number(text: str) -> str:

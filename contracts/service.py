@@ -1,13 +1,15 @@
 """What Docker and its logs may expect of every service: read by Compose and by people.
 
 A service stops on SIGTERM or SIGINT by unwinding and exits 0; wrong settings end it with 78 and
-everything that is wrong; a bug ends it with its traceback and 1. Its log is one event a line.
+everything that is wrong; a bug ends it with its traceback and 1. Its log is one event a line, on
+standard error and, where there is a volume for it, in a file.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
+import logging.handlers
 import os
 import signal
 import sys
@@ -15,18 +17,32 @@ import threading
 import warnings
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, NoReturn, TextIO
 
 from contracts.problems import ConfigurationError
-from contracts.redaction import mask_number
+from contracts.redaction import mask_number, mask_secrets
 
-__all__ = ["BUG", "MISCONFIGURED", "STOPPED", "configure_logging", "mask_number", "run"]
+__all__ = [
+    "BUG",
+    "MISCONFIGURED",
+    "STOPPED",
+    "configure_logging",
+    "log_to_file",
+    "mask_number",
+    "run",
+]
 
 STOPPED = 0
 BUG = 1
 MISCONFIGURED = 78
 """EX_CONFIG of sysexits.h."""
+
+LOG_FILE_BYTES = 10_000_000
+LOG_FILES = 5
+"""The file that grows and four older ones, `.1` being the youngest."""
 
 UNWIND_S = 10
 """Seconds that tasks have to unwind after the main one ended in an unforeseen way."""
@@ -153,6 +169,41 @@ def configure_logging(level: str, format: Literal["text", "json"], prefix: str) 
     warnings.simplefilter("default", ResourceWarning)
 
 
+def log_to_file(directory: Path, name: str) -> None:
+    """Write the same lines to a file as well: mode 644, five of 10 MB.
+
+    To be called after `configure_logging`. A log that cannot be written stops no service: it is
+    said once, and the lines are on standard error anyway.
+    """
+    root = logging.getLogger()
+    try:
+        file = _LogFile(directory / name)
+    except OSError as unwritable:
+        log.warning("no log file", extra={"file": name, "reason": str(unwritable)})
+        return
+    file.setFormatter(root.handlers[0].formatter)
+    root.addHandler(file)
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log that anybody on this machine may read, whatever the service's umask."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8")
+        self._failed = False
+
+    def _open(self) -> TextIOWrapper:
+        file = super()._open()
+        os.fchmod(file.fileno(), 0o644)
+        return file
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's name
+        """Say once that the disk is full: a traceback for each line would bury the log."""
+        if not self._failed:
+            self._failed = True  # before the next line, which is written by this handler too
+            log.error("the log file cannot be written", extra={"file": self.baseFilename})
+
+
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -179,7 +230,7 @@ class _Line(logging.Formatter):
             parts.append(self.formatException(record.exc_info))
         if record.stack_info:
             parts.append(record.stack_info)
-        return mask_number("\n".join(parts))
+        return mask_secrets(mask_number("\n".join(parts)))
 
     def formatException(  # noqa: N802 - the name that logging has given it
         self,
@@ -194,7 +245,7 @@ class _TextLine(_Line):
     """`2026-11-24T06:00:00.000Z INFO bridge.capture: message captured drop=DR1234567`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = " ".join(mask_number(record.getMessage()).split())
+        message = " ".join(mask_secrets(mask_number(record.getMessage())).split())
         keys = "".join(f" {k}={_quoted(v)}" for k, v in self.extras(record).items())
         trouble = self.trouble(record)
         # A traceback is for reading: its lines stay lines, indented below their event.
@@ -212,7 +263,7 @@ class _JsonLine(_Line):
             "time": _time(record),
             "level": record.levelname,
             "logger": record.name,
-            "event": mask_number(record.getMessage()),
+            "event": mask_secrets(mask_number(record.getMessage())),
         }
         if self.prefix.strip():
             line["prefix"] = self.prefix.strip()
@@ -232,7 +283,7 @@ def _masked(value: object) -> object:
     """The value as text with numbers masked; what cannot hold a phone number stays what it is."""
     if value is None or isinstance(value, bool | float):
         return value
-    text = mask_number(str(value))
+    text = mask_secrets(mask_number(str(value)))
     return value if isinstance(value, int) and text == str(value) else text
 
 

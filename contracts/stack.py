@@ -38,10 +38,11 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The bridges, most preferred first, and the timings."""
+    """The bridges, most preferred first, the timings, and where log files go."""
 
     bridges: tuple[BridgeEntry, ...]
     timings: Timings
+    log_dir: Path
 
     def bridge(self, name: str) -> BridgeEntry | None:
         """The bridge of that name, or None."""
@@ -58,6 +59,7 @@ def load_stack(path: Path) -> Stack:
     entries = top.list("bridges")
     bridges = [_bridge(entry) for entry in entries]
     timings = _timings(top.section("timings"))
+    log_dir = top.parsed("log_dir", _directory, "/logs") or Path()
     top.close()
     for field in ("name", "label", "number_env", "published_port", "log_prefix"):
         values = [getattr(bridge, field) for bridge in bridges]
@@ -66,7 +68,7 @@ def load_stack(path: Path) -> Stack:
                 entry.wrong(field, value, "stands in two bridges")
     if problems:
         raise ConfigurationError(problems)
-    return Stack(tuple(bridges), timings)
+    return Stack(tuple(bridges), timings, log_dir)
 
 
 def _bridge(entry: Entry) -> BridgeEntry:
@@ -93,6 +95,15 @@ def _timings(entry: Entry) -> Timings:
         entry.wrong("deaf_s", timings.deaf_s, f"must not be below suspect_s ({timings.suspect_s})")
     entry.close()
     return timings
+
+
+def _directory(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise ValueError(
+            "not an absolute path: it is a folder of the containers, as in compose.yaml"
+        )
+    return path
 
 
 def _name(text: str) -> str:

@@ -1,6 +1,7 @@
 """Opening messages.db: its directory, its modes, its schema, its identity."""
 
 import ctypes
+import errno
 import os
 import stat
 import time
@@ -27,6 +28,10 @@ class StoreUnavailable(Exception):
     """The store cannot take or give anything now (disk full, I/O error): retry, lose nothing."""
 
 
+class StoreFull(StoreUnavailable):
+    """There is no room: whoever listens must leave before more is acknowledged."""
+
+
 class StoreIncompatible(Exception):
     """The file is not one this code may open; the sentence says why and what to do."""
 
@@ -37,7 +42,13 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except (apsw.Error, OSError) as error:
-        raise StoreUnavailable(f"{doing}: {type(error).__name__}: {error}") from error
+        raise _kind(error)(f"{doing}: {type(error).__name__}: {error}") from error
+
+
+def _kind(error: apsw.Error | OSError) -> type[StoreUnavailable]:
+    """Which sort of unavailable an error is."""
+    no_room = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return StoreFull if no_room or isinstance(error, apsw.FullError) else StoreUnavailable
 
 
 def open_writer(volume: Path, bridge: str) -> apsw.Connection:
