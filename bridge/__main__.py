@@ -98,6 +98,7 @@ class _Bridge:
         peers = Peers(settings.peers, settings.api_token, store)
         status = Status(settings, listening, store, membership, self._publishing, peers)
         losses = clientlog.Losses(store, listening.session_unwritable)
+        listening.whatsapp.on_lost = losses.lost
         open_things.enter_context(clientlog.judged(losses.found))
         beat = watchdog.Beat()
 

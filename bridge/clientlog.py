@@ -73,6 +73,10 @@ class Losses:
         due = self._loop.time() + (LOOK_AGAIN_S if later else 0.0)
         self._loop.call_soon_threadsafe(self._findings.put_nowait, (due, finding))
 
+    def lost(self, text: str) -> None:
+        """Take an event that was received and could not be stored before the client stopped."""
+        self.found(judge(text))
+
     async def run(self) -> None:
         """Record until cancelled; what is due later waits, and holds nothing else up."""
         async with asyncio.TaskGroup() as tasks:

@@ -54,11 +54,18 @@ def _row(
 
 _TABLE = (
     *_row(
+        Meaning.SUSPECTED,
+        "given up at a stop",
+        r"^A \S+ of \d+ bytes could not be stored before the client stopped",  # our own
+    ),
+    *_row(
         Meaning.DISK,
         "session not writable",
+        # The one that names its message comes first: its loss is healed when that arrives.
+        rf"(?i)error decrypting message {_ID} from {_SOURCE}.*failed to (?:store|save|put)",
+        rf"(?i)error decrypting message {_ID} from {_SOURCE}.*(?:disk is full|database is locked)",
         r"(?i)disk is full|no space left on device|disk I/O error|database is locked",
         r"(?i)attempt to write a readonly database|unable to open database file",
-        rf"(?i)error decrypting message {_ID} from {_SOURCE}.*failed to (?:store|save|put)",
     ),
     *_row(
         Meaning.REDELIVERED,

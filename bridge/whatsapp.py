@@ -129,6 +129,8 @@ class WhatsApp:
         self._backlog_since: float | None = time.monotonic()
         self._stderr = StandardError()
         self.abandoned = 0
+        self.on_lost: Callable[[str], object] = lambda _: None
+        """Told, in a thread of the client, of an event that was received and let go."""
 
     # --- life -------------------------------------------------------------------------------
 
@@ -153,6 +155,7 @@ class WhatsApp:
             return
         self._generation += 1
         self._stopping.clear()
+        self._giving_up.clear()
         self._listening = False
         self._captures = True
         self._backlog_since = time.monotonic()
@@ -265,6 +268,10 @@ class WhatsApp:
                 held = True
                 if self._giving_up.wait(HOLD_S):
                     log.critical("given up, LOST", extra={"kind": kind, "bytes": len(payload)})
+                    size = len(payload)
+                    self.on_lost(
+                        f"A {kind} of {size} bytes could not be stored before the client stopped"
+                    )
                     return
             else:
                 if held:
