@@ -53,6 +53,9 @@ test: images venv ## everything, against real parts: Postgres, the real client, 
 soak: images venv ## the long forms of the tests, hours if need be; SOAK=expression picks some
 	@.ci/pytest -m soak $(if $(SOAK),-k "$(SOAK)") $(TESTS)
 
+bench: images venv ## a table of what the stack costs beside a floor of the same run, into docs/measurements.md
+	@$(RUN) python -m bench $(PARTS)
+
 check: venv ## format, lint, types, import rules, Compose files (below 2 minutes)
 	@images/machine.sh engine
 	$(RUN) ruff format --check .
@@ -79,4 +82,4 @@ venv: # .venv with everything that the lock names
 	@images/machine.sh python
 	@$(UV) sync --quiet --locked --all-extras --all-groups
 
-.PHONY: help demo demo-start demo-down up down adopt test soak check config-check images base venv
+.PHONY: help demo demo-start demo-down up down adopt test soak bench check config-check images base venv
