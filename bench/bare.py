@@ -23,9 +23,14 @@ def _tell(line: str) -> None:
 
 async def _insert(arrived: "asyncio.Queue[str]", password: str) -> None:
     """Insert each id as it comes, one statement and one commit each."""
-    database = await asyncpg.connect(
-        host="database", user="twinbridge", database="twinbridge", password=password
-    )
+    database = None
+    while database is None:
+        try:
+            database = await asyncpg.connect(
+                host="database", user="twinbridge", database="twinbridge", password=password
+            )
+        except (OSError, asyncpg.PostgresError):
+            await asyncio.sleep(0.2)
     while True:
         await database.execute(INSERT, await arrived.get())
 

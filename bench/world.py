@@ -40,6 +40,7 @@ class World:
     """The running stack as a measurement sees it."""
 
     stack: Stack
+    database: psycopg.Connection[tuple[Any, ...]]
 
     def post(self, path: str, **body: object) -> Any:  # noqa: ANN401 - the API's JSON
         """Change something in the simulator."""
@@ -83,18 +84,8 @@ class World:
 
     def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of Postgres."""
-        where = urlsplit(self.stack.url("database", 5432))
-        password = self.stack.compose("exec", "-T", "database", "cat", "/secrets/postgres-password")
-        with psycopg.connect(
-            host=where.hostname,
-            port=where.port,
-            user="twinbridge",
-            dbname="twinbridge",
-            password=password.strip(),
-            autocommit=True,
-        ) as connection:
-            cursor = connection.execute(query.encode(), values or None)
-            return cursor.fetchall() if cursor.description else []
+        cursor = self.database.execute(query.encode(), values or None)
+        return cursor.fetchall() if cursor.description else []
 
     def stop(self, services: Sequence[str]) -> None:
         """Stop these containers."""
@@ -130,7 +121,8 @@ def world() -> Iterator[World]:
     stack = Stack("twinbridge-bench", files, ports)
     try:
         stack.compose("up", "--detach", *PRODUCT, *BARE)
-        started = World(stack)
+        database = eventually("Postgres answers", lambda: _database(stack), PATIENCE_S)
+        started = World(stack, database)
         eventually("the simulator answers", lambda: started.get("/api/state"), PATIENCE_S)
         _populate(started)
         for service, number in (BRIDGES | BARE).items():
@@ -143,6 +135,22 @@ def world() -> Iterator[World]:
         yield started
     finally:
         stack.close()
+
+
+def _database(stack: Stack) -> psycopg.Connection[tuple[Any, ...]] | None:
+    where = urlsplit(stack.url("database", 5432))
+    password = stack.compose("exec", "-T", "database", "cat", "/secrets/postgres-password")
+    try:
+        return psycopg.connect(
+            host=where.hostname,
+            port=where.port,
+            user="twinbridge",
+            dbname="twinbridge",
+            password=password.strip(),
+            autocommit=True,
+        )
+    except psycopg.OperationalError:
+        return None
 
 
 def _populate(world: World) -> None:
