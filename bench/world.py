@@ -122,6 +122,7 @@ def world() -> Iterator[World]:
     try:
         stack.compose("up", "--detach", *PRODUCT, *BARE)
         database = eventually("Postgres answers", lambda: _database(stack), PATIENCE_S)
+        assert database is not None
         started = World(stack, database)
         eventually("the simulator answers", lambda: started.get("/api/state"), PATIENCE_S)
         _populate(started)
