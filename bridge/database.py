@@ -10,7 +10,7 @@ import asyncpg
 
 from contracts.database_url import DatabaseAddress, parse_database_url
 from contracts.ledger import (
-    READ_DATABASE_ID,
+    READ_IDENTITY,
     READ_OWN_NUMBERS,
     READ_SCHEMA,
     RECORD_MENTIONS,
@@ -39,6 +39,14 @@ class OwnNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Which database this is, and whether it still has what it was asked for."""
+
+    database_id: str
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What one batch did: mentions new to the ledger, known to it, and reviews inserted."""
 
@@ -54,9 +62,10 @@ class Database:
         self._connection = connection
         self._bridge = bridge
 
-    async def identity(self) -> str:
+    async def identity(self, published: Mention | None) -> "Identity":
         """Check the schema, then give the id that outbox marks are kept for.
 
+        `published` is the newest mention that this bridge has published there, if any.
         Raises SchemaMismatchError when this code and the database do not go together.
         """
         try:
@@ -75,7 +84,12 @@ class Database:
                 f"the database needs code for schema {row['min_compatible']} or later, "
                 f"this bridge knows {SCHEMA_VERSION}: the bridge has to be upgraded"
             )
-        return str(await self._connection.fetchval(READ_DATABASE_ID))
+        key = published.key if published else (None, None, None)
+        as_of = published.as_of if published else None
+        found = await self._connection.fetchrow(READ_IDENTITY, self._bridge, *key, as_of)
+        if found is None:
+            raise SchemaMismatchError("the database has no identity: database-migrate has to run")
+        return Identity(found["id"], found["confirmed"])
 
     async def record(self, mentions: Sequence[Mention]) -> Recorded:
         """Hand one batch to the ledger, in one transaction and in the order of the keys."""

@@ -87,8 +87,12 @@ def judge(facts: Facts) -> Verdict:
 
 
 def judge_publishing(facts: Facts) -> Verdict:
-    """The verdict of /health/publish: does what was captured reach Postgres?"""
-    return _verdict((_publishing(facts.publishing),))
+    """The verdict of /health/publish: does what was captured reach Postgres?
+
+    Parked rows make it yellow and not a failure: what is heard next gets there.
+    """
+    part = _publishing(facts.publishing)
+    return _verdict((), (part,)) if facts.publishing.ok else _verdict((part,))
 
 
 def judge_life(facts: Facts) -> Verdict:
@@ -177,4 +181,5 @@ def _membership(facts: Facts) -> Part:
 def _publishing(publishing: PublishFacts) -> Part:
     where = f"{publishing.database} on {publishing.host}: " if publishing.host else ""
     behind = f"; {publishing.pending} pending, {publishing.parked} parked"
-    return Part("publishing", publishing.ok, publishing.word, f"{where}{publishing.reason}{behind}")
+    well = publishing.ok and not publishing.parked
+    return Part("publishing", well, publishing.word, f"{where}{publishing.reason}{behind}")

@@ -6,6 +6,7 @@ bridge's other tasks, and nothing is forgotten before Postgres has committed it.
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,12 @@ class Outbox(Protocol):
 
     def unpark(self, database_id: str) -> None:
         """Make parked mentions pending again."""
+
+    def last_published(self, database_id: str) -> Mention | None:
+        """The newest mention within the horizon that this database has got."""
+
+    def publish_again(self, database_id: str) -> None:
+        """Take every mention as one that this database has not got."""
 
     def outbox(self, database_id: str | None) -> Counts:
         """Count what waits."""
@@ -150,6 +157,10 @@ class _Publisher:
         self.pace = pace
         self.failures = 0
         self.limit = MAX_BATCH
+        self.confirmed: tuple[str, Mention] | None = None
+        """The newest mention that a database has confirmed, and which database."""
+        self.again_at: dict[str, float] = {}
+        """When everything was last published again to a database that had lost something."""
 
     async def run(self) -> None:
         while True:
@@ -172,8 +183,7 @@ class _Publisher:
             loop = asyncio.get_running_loop()
             while True:
                 self.wake.clear()
-                database_id = await database.identity()
-                self.status.database_id = database_id
+                database_id = await self._identify(database)
                 registered = await self._register(database, registered)
                 await self._learn_own_numbers(database)
                 if database_id != unparked_id or loop.time() - unparked_at > self.pace.unpark_s:
@@ -187,6 +197,39 @@ class _Publisher:
                 except TimeoutError:
                     if await asyncio.to_thread(self.source) != url:
                         raise _MovedError from None
+
+    async def _identify(self, database: Database) -> str:
+        """Know which database this is, and notice if it was restored from an older copy.
+
+        Its identity is the same then, so that only what it lacks gives it away.
+        """
+        known = self.confirmed
+        found = await database.identity(known[1] if known else None)
+        self.status.database_id = found.database_id
+        if known is None or known[0] != found.database_id:
+            newest = await asyncio.to_thread(self.outbox.last_published, found.database_id)
+            if newest is None:
+                self.confirmed = None
+                return found.database_id
+            self.confirmed = (found.database_id, newest)
+            found = await database.identity(newest)
+        if not found.confirmed:
+            await self._publish_again(found.database_id)
+        return found.database_id
+
+    async def _publish_again(self, database_id: str) -> None:
+        now = asyncio.get_running_loop().time()
+        # A ledger that never keeps what it confirms would be filled again and again.
+        due = self.again_at.get(database_id, -math.inf) + self.pace.unpark_s
+        self.confirmed = None
+        if now < due:
+            return
+        self.again_at[database_id] = now
+        log.error(
+            "the database lacks what it had confirmed; everything is published again",
+            extra={"bridge": self.bridge, "host": self.status.host, "database_id": database_id},
+        )
+        await asyncio.to_thread(self.outbox.publish_again, database_id)
 
     async def _register(self, database: Database, registered: OwnNumber | None) -> OwnNumber | None:
         """Before anything is published, everybody knows that this number is ours."""
@@ -237,6 +280,10 @@ class _Publisher:
         self.status.new += recorded.new
         self.status.known += recorded.known
         await asyncio.to_thread(self.outbox.mark_published, database_id, rows)
+        within_horizon = [row for row in rows if not row[1].held_back]
+        if within_horizon:
+            _, newest = max(within_horizon, key=lambda row: row[0])
+            self.confirmed = (database_id, newest)
         return []
 
     async def _park(

@@ -26,6 +26,18 @@ READ_SCHEMA = "SELECT version, min_compatible FROM public.schema"
 READ_DATABASE_ID = "SELECT id::text FROM public.database_identity"
 """One text: outbox marks are kept per value. A verb changes it after a restore."""
 
+READ_IDENTITY = (
+    "SELECT id::text AS id, $2::text IS NULL OR EXISTS ("
+    "SELECT FROM public.drop_mentions AS m WHERE m.drop_number = $2 AND m.chat = $3"
+    " AND m.message_id = $4 AND m.as_of >= $5::timestamptz AND $1::text = ANY(m.heard_by)"
+    ") AS confirmed FROM public.database_identity"
+)
+"""$1 bridge, $2 to $5 drop, chat, message id and `as_of` of a mention it has published, or NULL.
+
+One row: the id, and whether the ledger still has that mention as this bridge published it. A
+database that was restored from an older copy has not, although its id is the same.
+"""
+
 RECORD_MENTIONS = (
     "SELECT recorded, known, reviews FROM public.record_mentions($1::text, $2::text::jsonb)"
 )

@@ -16,9 +16,12 @@ _FILL = (
     " SELECT ?, chat, id, drop_number, change_seq, ?, NULL FROM mention"
     " WHERE change_seq > ? AND change_seq <= ? ORDER BY change_seq LIMIT ?"
 )
+_MENTION = (
+    "m.drop_number, m.chat, m.id, m.project, m.sent_at, m.author_lid, m.author_pn, m.user_name,"
+    " m.withdrawn, m.as_of, m.as_of_id"
+)
 _PENDING = (
-    "SELECT o.change_seq, m.drop_number, m.chat, m.id, m.project, m.sent_at, m.author_lid,"
-    " m.author_pn, m.user_name, m.withdrawn, m.as_of, m.as_of_id"
+    f"SELECT o.change_seq, {_MENTION}"  # noqa: S608 - constants
     " FROM outbox o JOIN mention m USING (chat, id, drop_number)"
     " WHERE o.database_id = ? AND o.error IS NULL ORDER BY o.change_seq LIMIT ?"
 )
@@ -29,6 +32,14 @@ _DELIVERED = (
 _PARK = (
     "UPDATE outbox SET error = ? WHERE database_id = ? AND chat = ? AND id = ?"
     " AND drop_number = ? AND change_seq = ?"
+)
+_LAST = (
+    f"SELECT {_MENTION} FROM publication p JOIN mention m"  # noqa: S608 - constants
+    # The plus signs keep the planner on the index that the order asks for: one row is enough.
+    " ON +m.change_seq <= p.filled_to OR +m.change_seq > p.known_at"
+    " WHERE p.database_id = ?1 AND m.sent_at >= ?2 AND NOT EXISTS (SELECT 1 FROM outbox o"
+    "   WHERE o.database_id = ?1 AND (o.chat, o.id, o.drop_number) = (m.chat, m.id, m.drop_number))"
+    " ORDER BY m.change_seq DESC LIMIT 1"
 )
 _COUNTS = (
     "SELECT (SELECT count(*) FROM outbox WHERE database_id = ?1 AND error IS NULL),"
@@ -85,6 +96,20 @@ class Outbox:
                 "UPDATE outbox SET error = NULL WHERE database_id = ? AND error IS NOT NULL",
                 database_id,
             )
+
+    def last_published(self, database_id: str) -> Mention | None:
+        """The newest change within the horizon that this database has got; None for an unknown."""
+        days = self.writer.projects.horizon_days if self.writer.projects else 0
+        since = int((self.clock() - days * 86_400) * 1000)
+        rows = self.query(_LAST, database_id, since)
+        return self._mention(rows[0]) if rows else None
+
+    def publish_again(self, database_id: str) -> None:
+        """Forget what this database has got: it is met anew."""
+        with self.writer.transaction("cannot begin publishing again"):
+            self.writer.execute("DELETE FROM outbox WHERE database_id = ?", database_id)
+            self.writer.execute("DELETE FROM publication WHERE database_id = ?", database_id)
+            self.writer.known.databases.discard(database_id)
 
     def counts(self, database_id: str | None) -> OutboxCounts:
         """What waits for a database; for an unknown one (None) everything does."""

@@ -190,6 +190,14 @@ class Store:
         """Try what was parked again."""
         self._outbox.unpark(database_id)
 
+    def last_published(self, database_id: str) -> Mention | None:
+        """The newest mention within the horizon that this database has got."""
+        return self._outbox.last_published(database_id)
+
+    def publish_again(self, database_id: str) -> None:
+        """Take every mention as one that this database has not got."""
+        self._outbox.publish_again(database_id)
+
     def outbox(self, database_id: str | None) -> OutboxCounts:
         """How far publishing is behind."""
         return self._outbox.counts(database_id)

@@ -60,6 +60,15 @@ class Memory:
         """Take back."""
         self.parked.get(database_id, {}).clear()
 
+    def last_published(self, database_id: str) -> Mention | None:
+        """The last one with a mark."""
+        done = self.published.get(database_id)
+        return self.mentions[max(done)] if done else None
+
+    def publish_again(self, database_id: str) -> None:
+        """Take the marks away."""
+        self.published.pop(database_id, None)
+
     def outbox(self, database_id: str | None) -> Waiting:
         """Count."""
         identity = database_id or ""
