@@ -12,7 +12,9 @@ from simulator.connection import Server
 from simulator.database import Database
 from simulator.downloads import Downloads
 from simulator.faults import Faults, Standing
+from simulator.files import Files
 from simulator.groups import Groups
+from simulator.history import History
 from simulator.pairing import Pairing
 from simulator.relay import Relay
 from simulator.settings import Settings
@@ -36,10 +38,12 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         connections = Server(world, relay, codes, trust.certificate_chain(), standing)
         faults = Faults(relay, standing, connections.live)
         chat = server.chat_application(connections)
-        downloads = Downloads()
+        files = Files(database)
+        downloads = Downloads(files)
         downloads.add_host(chat)
         control = api.application(world, relay, groups, codes, faults)
         downloads.add_control(control)
+        History(world, relay, files).add_control(control)
         await stack.enter_async_context(server.serving(control, settings.api_port, None))
         await stack.enter_async_context(server.serving(chat, settings.port, tls))
         log.info(

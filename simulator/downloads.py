@@ -1,4 +1,4 @@
-"""The files that clients download, and what can go wrong with a download.
+"""The media host: what clients upload and download, and what can go wrong with a download.
 
 A download carries nothing that says which device asks, so a fault is everybody's. It lives in
 memory: a simulator that is started again has none.
@@ -6,12 +6,11 @@ memory: a simulator that is started again has none.
 
 import asyncio
 import math
-from collections.abc import Sequence
 from enum import StrEnum
 
 from aiohttp import web
 
-from simulator.media import PHOTO, REPORT, File
+from simulator.files import Files, UploadError
 
 
 class MediaFault(StrEnum):
@@ -29,8 +28,8 @@ SLOW_SECONDS = 5.0
 class Downloads:
     """Serves files as a media host does, with at most one fault in force, until it is lifted."""
 
-    def __init__(self, files: Sequence[File] = (PHOTO, REPORT)) -> None:
-        self._files = {f"{file.name}.enc": file for file in files}
+    def __init__(self, files: Files) -> None:
+        self._files = files
         self._fault: MediaFault | None = None
         self._seconds = SLOW_SECONDS
         self._lifted = asyncio.Event()
@@ -54,17 +53,35 @@ class Downloads:
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """GET /v/{name} on the media host."""
-        file = self._files.get(request.match_info["name"])
-        if file is None or self._fault is MediaFault.MISSING:
+        encrypted = self._files.get(request.match_info["name"].removesuffix(".enc"))
+        if encrypted is None or self._fault is MediaFault.MISSING:
             raise web.HTTPNotFound
-        half = len(file.encrypted) // 2
+        half = len(encrypted) // 2
         match self._fault:
             case MediaFault.SLOW:
-                return await self._slowly(request, file.encrypted, half)
+                return await self._slowly(request, encrypted, half)
             case MediaFault.TRUNCATED:
-                return web.Response(body=file.encrypted[:half])
+                return web.Response(body=encrypted[:half])
             case _:
-                return web.Response(body=file.encrypted)
+                return web.Response(body=encrypted)
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """POST /mms/{kind}/{token} on the media host: the encrypted bytes of a file."""
+        try:
+            kept = await self._files.upload(
+                request.match_info["token"], request.query.get("auth", ""), await request.read()
+            )
+        except UploadError as wrong:
+            raise web.HTTPBadRequest(text=str(wrong)) from wrong
+        return web.json_response(kept)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """DELETE /mms/{kind}/{token} on the media host."""
+        try:
+            await self._files.drop(request.match_info["token"])
+        except UploadError as wrong:
+            raise web.HTTPBadRequest(text=str(wrong)) from wrong
+        return web.Response()
 
     async def _slowly(self, request: web.Request, body: bytes, half: int) -> web.StreamResponse:
         """Half of it, then nothing for a while or until the fault is lifted, then the rest."""
@@ -105,8 +122,10 @@ class Downloads:
         return {"fault": self._fault, "seconds": seconds}
 
     def add_host(self, app: web.Application) -> None:
-        """Serve the files on the host that clients download from."""
+        """Serve the files on the host that clients ask."""
         app.router.add_get("/v/{name}", self.download)
+        app.router.add_post("/mms/{kind}/{token}", self.upload)
+        app.router.add_delete("/mms/{kind}/{token}", self.delete)
 
     def add_control(self, app: web.Application) -> None:
         """Let the API's application break downloads; its guard looks at these requests too."""

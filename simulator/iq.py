@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from simulator.files import AUTH
 from simulator.groups import group_node
 from simulator.node import SERVER, Attributes, Jid, Node
 from simulator.relay import Relay
@@ -197,7 +198,7 @@ def _groups(request: Request) -> list[Node]:
 
 def _media_conn(_: Request) -> list[Node]:
     attributes: Attributes = {
-        "auth": "simulated",
+        "auth": AUTH,
         "ttl": "300",
         "auth_ttl": "300",
         "max_buckets": "12",

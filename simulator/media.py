@@ -40,12 +40,12 @@ class File:
     @property
     def name(self) -> str:
         """What the file is called on the server."""
-        return urlsafe_b64encode(self.encrypted_hash).decode().rstrip("=")
+        return name_of(self.encrypted_hash)
 
     @property
     def path(self) -> str:
         """The direct path."""
-        return f"/v/{self.name}.enc?ccb=1"
+        return direct_path(self.name)
 
     @property
     def url(self) -> str:
@@ -53,8 +53,18 @@ class File:
         return f"https://{HOST}{self.path}"
 
 
+def name_of(encrypted_hash: bytes) -> str:
+    """What a file is called on the server."""
+    return urlsafe_b64encode(encrypted_hash).decode().rstrip("=")
+
+
+def direct_path(name: str) -> str:
+    """Where a file of that name is on the host."""
+    return f"/v/{name}.enc?ccb=1"
+
+
 def encrypted_file(plain: bytes, kind: str, mimetype: str) -> File:
-    """Encrypt as a phone does; `kind` is Image, Video, Audio or Document.
+    """Encrypt as a phone does; `kind` is Image, Video, Audio, Document or History.
 
     The key follows from the content, so that a restarted simulator serves the same file.
     """

@@ -8,11 +8,13 @@ has them, and the plain texts for retries are durable with the message that used
 import secrets
 from collections.abc import Collection
 from copy import deepcopy
+from dataclasses import dataclass
 
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
 
 from simulator import encryption
 from simulator.content import Content, Shape
+from simulator.database import Database
 from simulator.ledger import LedgerRow
 from simulator.node import Jid, Node
 from simulator.relay import Relay, Retry, message_stanza
@@ -41,6 +43,30 @@ create table if not exists retry_texts (
 );
 create index if not exists retry_texts_id on retry_texts (chat, id, phone);
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A message that a phone wrote and still has; `plain` is its protobuf."""
+
+    phone: str
+    id: str
+    t: int
+    kind: str
+    target_id: str | None
+    plain: bytes
+
+
+def written_in(database: Database, group: Jid, since: int) -> list[Written]:
+    """What phones wrote in the group from that time on, oldest first, without what is malformed."""
+    rows = database.read(
+        "select r.phone, r.id, r.t, l.kind, l.target_id, r.plain from retry_texts r"
+        " join ledger l on l.chat = r.chat and l.id = r.id and l.sender_pn = r.phone"
+        " where r.chat = ? and r.t >= ? and not l.malformed order by r.seq",
+        str(group),
+        since,
+    )
+    return [Written(*row) for row in rows]
 
 
 class Members:

@@ -15,6 +15,7 @@ from neonize.events import (
     ConnectedEv,
     DisconnectedEv,
     GroupInfoEv,
+    HistorySyncEv,
     JoinedGroupEv,
     LoggedOutEv,
     MessageEv,
@@ -25,6 +26,8 @@ from neonize.events import (
 )
 from neonize.exc import DownloadError
 from neonize.proto.Neonize_pb2 import JID
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import ImageMessage, Message
+from neonize.utils.enum import MediaType
 from neonize.utils.jid import Jid2String, build_jid
 
 OUT = os.fdopen(os.dup(1), "w", buffering=1)
@@ -73,6 +76,7 @@ def listen(client: NewClient) -> None:
     client.event(UndecryptableMessageEv)(lambda _, event: tell("undecryptable", id=event.Info.ID))
     client.event(ReceiptEv)(lambda _, event: tell("receipt", ids=list(event.MessageIDs)))
     client.event(JoinedGroupEv)(lambda _, event: tell("joined", group=address(event.GroupInfo.JID)))
+    client.event(HistorySyncEv)(lambda _, event: tell("history", **history_facts(event)))
     client.event(GroupInfoEv)(lambda _, event: tell("group", group=address(event.JID)))
 
 
@@ -100,6 +104,48 @@ def groups(client: NewClient) -> list[dict[str, object]]:
     ]
 
 
+def address_of(text: str) -> JID:
+    """The JID that a command names."""
+    user, _, server = text.partition("@")
+    return build_jid(user, server)
+
+
+def image(client: NewClient, command: dict[str, Any]) -> Message:
+    """Upload the bytes as a photo and describe it in a message."""
+    kept = client.upload(bytes.fromhex(command["content"]), MediaType.MediaImage)
+    photo = ImageMessage(
+        URL=kept.url,
+        directPath=kept.DirectPath,
+        mediaKey=kept.MediaKey,
+        fileSHA256=kept.FileSHA256,
+        fileEncSHA256=kept.FileEncSHA256,
+        fileLength=kept.FileLength,
+        mimetype="image/png",
+        caption=command["caption"],
+    )
+    return Message(imageMessage=photo)
+
+
+def history_facts(event: HistorySyncEv) -> dict[str, object]:
+    """What the tests compare of a history."""
+    return {
+        "conversations": {
+            one.ID: [
+                {
+                    "id": told.message.key.ID,
+                    "participant": told.message.participant,
+                    "text": told.message.message.conversation,
+                    "t": told.message.messageTimestamp,
+                    "stub": told.message.messageStubType,
+                }
+                for told in one.messages
+            ]
+            for one in event.Data.conversations
+        },
+        "names": {one.lidJID: one.pnJID for one in event.Data.phoneNumberToLidMappings},
+    }
+
+
 def obey(client: NewClient, command: dict[str, Any]) -> None:
     """Carry out one command and answer it under its own number."""
     number = command["number"]
@@ -107,8 +153,10 @@ def obey(client: NewClient, command: dict[str, Any]) -> None:
         case "groups":
             tell("answer", number=number, groups=groups(client))
         case "send":
-            user, _, server = command["to"].partition("@")
-            sent = client.send_message(build_jid(user, server), command["text"])
+            sent = client.send_message(address_of(command["to"]), command["text"])
+            tell("answer", number=number, id=sent.ID, t=sent.Timestamp)
+        case "send_image":
+            sent = client.send_message(address_of(command["to"]), image(client, command))
             tell("answer", number=number, id=sent.ID, t=sent.Timestamp)
         case "pair_phone":
             tell("answer", number=number, code=client.PairPhone(command["phone"], True))

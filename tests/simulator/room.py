@@ -5,6 +5,7 @@ what the demo runs, without a line of the product.
 """
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -19,7 +20,8 @@ from tests.conftest import call, docker, eventually
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120.0
 """Generous: it gives a hang its name and measures nothing."""
-SIMULATOR, BRIDGE = "twinbridge-simulator:latest", "twinbridge-bridge:latest"
+TAG = os.environ.get("TWINBRIDGE_TAG", "latest")
+SIMULATOR, BRIDGE = f"twinbridge-simulator:{TAG}", f"twinbridge-bridge:{TAG}"
 
 Event = dict[str, Any]
 T = TypeVar("T")

@@ -1,19 +1,23 @@
 """Media faults: what a download meets, and what the real client makes of it."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
+from simulator.database import Database
 from simulator.downloads import Downloads, MediaFault
+from simulator.files import Files
 from simulator.media import PHOTO
 from tests.simulator.room import Client, Room
 
-ANN, WRITER = "27820000001", "27820000009"
+ANN, BOB, WRITER = "27820000001", "27820000002", "27820000009"
 FAULTS = "/api/media/faults"
 FILE = f"/v/{PHOTO.name}.enc"
 
@@ -23,13 +27,14 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-async def host() -> AsyncIterator[Host]:
+async def host(tmp_path: Path) -> AsyncIterator[Host]:
     """The media host and its control in one application."""
-    downloads, app = Downloads(), Application()
-    downloads.add_host(app)
-    downloads.add_control(app)
-    async with TestClient(TestServer(app)) as client:
-        yield downloads, client
+    with Database(tmp_path / "simulator.db") as database:
+        downloads, app = Downloads(Files(database)), Application()
+        downloads.add_host(app)
+        downloads.add_control(app)
+        async with TestClient(TestServer(app)) as client:
+            yield downloads, client
 
 
 async def test_a_fault_is_shown_until_it_is_lifted(host: Host) -> None:
@@ -67,10 +72,44 @@ async def test_a_slow_file_is_held_back_until_the_fault_is_lifted(host: Host) ->
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
-def test_seconds_that_are_no_time_are_refused(seconds: float) -> None:
+async def test_seconds_that_are_no_time_are_refused(host: Host, seconds: float) -> None:
     """A fault that could never end is not put in force."""
+    downloads, _ = host
     with pytest.raises(ValueError, match="seconds"):
-        Downloads().break_all(MediaFault.SLOW, seconds)
+        downloads.break_all(MediaFault.SLOW, seconds)
+
+
+async def test_an_upload_is_kept_under_the_hash_of_its_bytes(host: Host) -> None:
+    """The answer says where it is; it can be downloaded until somebody deletes it."""
+    _, client = host
+    sent = b"encrypted bytes of a photo" * 100
+    token = urlsafe_b64encode(sha256(sent).digest()).decode()
+    answer = await client.post(f"/mms/image/{token}", params={"auth": "simulated"}, data=sent)
+    where = (await answer.json())["direct_path"]
+    assert where.startswith("/v/")
+    assert "?" in where
+    assert await (await client.get(where)).read() == sent
+    assert (await client.delete(f"/mms/image/{token}")).status == 200
+    assert (await client.get(where)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("auth", "token", "said"),
+    [
+        ("somebody", "", "not what the chat server gave out"),
+        ("simulated", "not the hash of it", "not the hash"),
+        ("simulated", "A", "not a token"),
+    ],
+)
+async def test_an_upload_that_is_not_what_it_says_is_refused(
+    host: Host, auth: str, token: str, said: str
+) -> None:
+    """A wrong authorisation, another file's token, and no token at all."""
+    _, client = host
+    token = token if token == "A" else urlsafe_b64encode(sha256(token.encode()).digest()).decode()
+    refused = await client.post(f"/mms/image/{token}", params={"auth": auth}, data=b"bytes")
+    assert refused.status == 400
+    assert said in await refused.text()
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +142,17 @@ def test_the_real_client_downloads_or_says_that_it_could_not(
         room.delete(FAULTS)
     assert bool(answer["refused"]) == refused, answer
     assert (sha256(bytes.fromhex(answer["content"])).digest() == PHOTO.plain_hash) != refused
+
+
+def test_what_one_client_uploads_another_one_downloads(photo: tuple[Room, Client]) -> None:
+    """A photo sent by a real client is opened by another real client, byte for byte."""
+    room, ann = photo
+    (group,) = room.get("/api/state")["groups"]
+    room.post("/api/accounts", phone=BOB, name="Bob")
+    room.post(f"/api/groups/{quote(group['jid'])}/members", phone=BOB)
+    bob = room.paired("bob", BOB)
+    picture = PHOTO.encrypted * 50
+    sent = ann.do("send_image", to=group["jid"], content=picture.hex(), caption="DR1234567")
+    shown = bob.wait("message", id=sent["id"], fields=["imageMessage"])
+    assert shown["chat"] == group["jid"]
+    assert bytes.fromhex(bob.do("download", id=sent["id"])["content"]) == picture
