@@ -14,6 +14,7 @@ from neonize.proto import Neonize_pb2 as neonize
 from neonize.proto.waCommon.WACommon_pb2 import MessageKey
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message, ProtocolMessage
 
+from bridge import history
 from bridge.merge import Evidence, Rank
 from bridge.text import (
     Reading,
@@ -24,7 +25,7 @@ from bridge.text import (
     read_text,
 )
 
-INTERPRETER_VERSION = 1
+INTERPRETER_VERSION = 2
 """Grows whenever events are read differently; what an older one could not read is read again."""
 
 GROUP_SERVER = "g.us"
@@ -45,6 +46,8 @@ class Captured(StrEnum):
     """neonize `JoinedGroup` (JoinedGroupEv)."""
     GROUP_SNAPSHOT = "group_snapshot"
     """neonize `GroupInfo`, one of `get_joined_groups`."""
+    HISTORY = "history"
+    """neonize `HistorySync` (HistorySyncEv), stored in pieces of one message."""
 
 
 class AmendmentKind(StrEnum):
@@ -164,6 +167,8 @@ def read(kind: str, payload: bytes, received_at: int) -> Interpretation | GroupF
     match Captured(kind):
         case Captured.MESSAGE:
             return _message(payload)
+        case Captured.HISTORY:
+            return _said(history.message_of(payload))
         case Captured.UNDECRYPTABLE:
             info = neonize.UndecryptableMessage.FromString(payload).Info
             return _copy(info, "placeholder", Rank.PLACEHOLDER, "")
@@ -183,6 +188,10 @@ def _message(payload: bytes) -> Interpretation | None:
         # Of an UndecryptableMessage only the envelope is read: all else has another wire type.
         info = neonize.UndecryptableMessage.FromString(payload).Info
         return _copy(info, "unparsed", Rank.UNPARSED, "", error=f"DecodeError: {problem}")
+    return _said(event)
+
+
+def _said(event: neonize.Message) -> Interpretation | None:
     message = event.Message
     if is_key_material_only(message):
         return None

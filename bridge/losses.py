@@ -122,6 +122,8 @@ _TABLE = (
         "not asked for again",
         rf"^Not sending any more retry receipts for {_ID}",
         rf"^Failed to send retry receipt for {_ID}",
+        # The phone has its receipt already and does not send the history again.
+        r"^Failed to download history sync",
     ),
     *_row(
         Meaning.HARMLESS,

@@ -15,7 +15,13 @@ DISCONNECTED = 12
 BACKLOG_DONE = 27
 
 # What is stored as it came. The words are the `kind` of the row.
-CAPTURED = {17: "message", 44: "undecryptable", 21: "joined_group", 22: "group"}
+CAPTURED = {
+    13: "history",
+    17: "message",
+    44: "undecryptable",
+    21: "joined_group",
+    22: "group",
+}
 GROUP_CHANGES = (21, 22)
 
 

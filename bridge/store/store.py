@@ -1,15 +1,17 @@
 """The store of one bridge: raw events first, what they mean later, and what is to be published."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import apsw
 
-from bridge.event import INTERPRETER_VERSION, Interpretation, label, read
+from bridge.event import INTERPRETER_VERSION, Captured, Interpretation, label, read
+from bridge.history import pieces
 from bridge.store import knowledge
 from bridge.store.connection import open_reader, open_writer, translated
 from bridge.store.counts import Counts, RecentGroup, read_counts, read_losses, read_recent
@@ -22,6 +24,8 @@ from contracts.ledger import Mention
 from contracts.messages import DIRECTORY, FILE
 from contracts.projects import Projects
 
+log = logging.getLogger(__name__)
+
 CHECKPOINT_AT = 1_000
 """Pages of 4 KiB in the `-wal` from which they are copied into the file, beside the writer."""
 
@@ -31,6 +35,13 @@ TRUNCATE_AT = 4_000
 _CAPTURE = (
     "INSERT INTO event (kind, payload, received_at, live, chat, id) VALUES (?, ?, ?, ?, ?, ?)"
 )
+
+_CAPTURE_HISTORY = (
+    "INSERT INTO event (kind, payload, received_at, live, chat, id)"
+    " SELECT ?1, ?2, ?3, 0, ?4, ?5 WHERE NOT EXISTS"
+    " (SELECT 1 FROM event WHERE chat = ?4 AND id = ?5 AND kind = ?1 AND payload = ?2)"
+)
+"""A phone tells its history at every pairing: what it told before is not stored again."""
 
 
 _News = TypeVar("_News", int, bool)
@@ -99,12 +110,25 @@ class Store:
         Raises:
             StoreUnavailable: it is not stored; hold it and try again.
         """
+        if (
+            kind == Captured.HISTORY
+            and (rows := _history_rows(payload, received_at_ms)) is not None
+        ):
+            self._capture_history(rows)
+            return
         about = label(kind, payload)
         if not about.kept:
             return
         row = (str(kind), payload, received_at_ms, live, about.chat, about.id)
         with self._writer.capturing(), translated("cannot capture"):
             self._writer.db.execute(_CAPTURE, row)
+        self.on_captured()
+
+    def _capture_history(self, rows: Sequence[tuple[object, ...]]) -> None:
+        """Store the group messages of one history together."""
+        db = self._writer.db
+        with self._writer.capturing(), translated("cannot capture a history"), db:
+            db.executemany(_CAPTURE_HISTORY, rows)
         self.on_captured()
 
     def record_loss(
@@ -262,6 +286,16 @@ class Store:
                 " WHERE error IS NOT NULL AND read_by < ?",
                 INTERPRETER_VERSION,
             )
+
+
+def _history_rows(payload: bytes, received_at_ms: int) -> list[tuple[object, ...]] | None:
+    """The rows of a history's group messages; None if it cannot be read, then it is kept whole."""
+    kind = str(Captured.HISTORY)
+    try:
+        return [(kind, one.payload, received_at_ms, one.chat, one.id) for one in pieces(payload)]
+    except Exception:  # whatever is wrong with it, holding it would stop capture
+        log.exception("a history could not be taken apart, it is kept whole")
+        return None
 
 
 def _readable(kind: str, payload: bytes) -> object:
