@@ -47,6 +47,9 @@ adopt: images ## make reviews of older code fit for Twinbridge; DRY_RUN=1 only s
 status: ## production: a line per bridge, and whether two of them hear: the reason if not
 	@docker compose run --rm --no-deps --no-TTY database-migrate python -m contracts.status
 
+failover: ## production: ask or tell the failover; DO="switch --from primary --to backup", see docs/failover.md
+	@docker compose exec failover python -m failover $(or $(DO),status)
+
 test: images venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
 	@.ci/pytest $(TESTS)
 
@@ -82,4 +85,4 @@ venv: # .venv with everything that the lock names
 	@images/machine.sh python
 	@$(UV) sync --quiet --locked --all-extras --all-groups
 
-.PHONY: help demo demo-start demo-down up down adopt test soak bench check config-check images base venv
+.PHONY: help demo demo-start demo-down up down adopt failover test soak bench check config-check images base venv

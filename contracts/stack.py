@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.entries import Entry
+from contracts.failover_limits import FailoverLimits, read_failover
 from contracts.problems import ConfigurationError
 
 
@@ -38,11 +39,12 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The bridges, most preferred first, the timings, and where log files go."""
+    """The bridges, most preferred first, timings, the log folder, the failover's numbers."""
 
     bridges: tuple[BridgeEntry, ...]
     timings: Timings
     log_dir: Path
+    failover: FailoverLimits
 
     def bridge(self, name: str) -> BridgeEntry | None:
         """The bridge of that name, or None."""
@@ -60,6 +62,7 @@ def load_stack(path: Path) -> Stack:
     bridges = [_bridge(entry) for entry in entries]
     timings = _timings(top.section("timings"))
     log_dir = top.parsed("log_dir", _directory, "/logs") or Path()
+    failover = read_failover(top.section("failover"))
     top.close()
     for field in ("name", "label", "number_env", "published_port", "log_prefix"):
         values = [getattr(bridge, field) for bridge in bridges]
@@ -68,7 +71,7 @@ def load_stack(path: Path) -> Stack:
                 entry.wrong(field, value, "stands in two bridges")
     if problems:
         raise ConfigurationError(problems)
-    return Stack(tuple(bridges), timings, log_dir)
+    return Stack(tuple(bridges), timings, log_dir, failover)
 
 
 def _bridge(entry: Entry) -> BridgeEntry:
