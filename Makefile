@@ -50,6 +50,15 @@ status: ## production: a line per bridge, and whether two of them hear: the reas
 failover: ## production: ask or tell the failover; DO="switch --from primary --to backup", see docs/failover.md
 	@docker compose exec failover python -m failover $(or $(DO),status)
 
+alert-test: ## production: send a test message through the outbox, and say what became of it
+	@docker compose exec -T alerts python -m alerts test
+
+ack: ## production: say that you know of the faults that were told; SUBJECT=primary for some of them
+	@docker compose exec -T alerts python -m alerts ack $(SUBJECT)
+
+phone-opened: ## production: say that WhatsApp was opened on the phone of BRIDGE=primary
+	@docker compose exec -T alerts python -m alerts opened $(BRIDGE)
+
 test: images venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
 	@.ci/pytest $(TESTS)
 
@@ -85,4 +94,4 @@ venv: # .venv with everything that the lock names
 	@images/machine.sh python
 	@$(UV) sync --quiet --locked --all-extras --all-groups
 
-.PHONY: help demo demo-start demo-down up down adopt failover test soak bench check config-check images base venv
+.PHONY: help demo demo-start demo-down up down adopt failover test soak bench check config-check images base venv alert-test ack phone-opened

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from contracts.alerting import ENVIRONMENT
 from contracts.database_url import database_url_source, parse_database_url
 from contracts.problems import ConfigurationError, Problem
 from contracts.projects import Projects, load_projects
@@ -56,6 +57,11 @@ def check_environment(environment: Mapping[str, str], stack: Stack) -> list[Prob
             parse_database_url(url)
     except ValueError as wrong:
         problems.append(Problem(".env", "DATABASE_URL", "", str(wrong)))
+    for key, parse in ENVIRONMENT.items():
+        try:
+            parse(environment.get(key, ""))
+        except ValueError as wrong:
+            problems.append(Problem(".env", key, "", str(wrong)))
     for key, allowed in _WORDS.items():
         value = environment.get(key, "").strip()
         if value and value.casefold() not in allowed:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.alerting import AlertRules, read_alert_rules
 from contracts.entries import Entry
 from contracts.failover_limits import FailoverLimits, read_failover
 from contracts.problems import ConfigurationError
@@ -39,12 +40,13 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The bridges, most preferred first, timings, the log folder, the failover's numbers."""
+    """The bridges, most preferred first, timings, the log folder, what the services go by."""
 
     bridges: tuple[BridgeEntry, ...]
     timings: Timings
     log_dir: Path
     failover: FailoverLimits
+    alerts: AlertRules
 
     def bridge(self, name: str) -> BridgeEntry | None:
         """The bridge of that name, or None."""
@@ -63,6 +65,7 @@ def load_stack(path: Path) -> Stack:
     timings = _timings(top.section("timings"))
     log_dir = top.parsed("log_dir", _directory, "/logs") or Path()
     failover = read_failover(top.section("failover"))
+    alerts = read_alert_rules(top.section("alerts"))
     top.close()
     for field in ("name", "label", "number_env", "published_port", "log_prefix"):
         values = [getattr(bridge, field) for bridge in bridges]
@@ -71,7 +74,7 @@ def load_stack(path: Path) -> Stack:
                 entry.wrong(field, value, "stands in two bridges")
     if problems:
         raise ConfigurationError(problems)
-    return Stack(tuple(bridges), timings, log_dir, failover)
+    return Stack(tuple(bridges), timings, log_dir, failover, alerts)
 
 
 def _bridge(entry: Entry) -> BridgeEntry:

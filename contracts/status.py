@@ -1,8 +1,9 @@
-"""What `make status` says: made of what the bridges answer, read by people and by cron.
+"""What `make status` says: made of what the bridges answer, read by people, cron and alerts.
 
 `python -m contracts.status [folder]` asks every bridge of config/stack.yaml for /health and
-/health/publish, prints a line per bridge, `Overall: WORD`, and a line for every part that is not
-as it should be. Exit codes: 0 REDUNDANT, 1 UNPROVEN, 2 DEGRADED, 3 CRITICAL; 78 wrong settings.
+/health/publish, prints a line per bridge, `Overall: WORD`, a line for every part that is not as it
+should be, and what alerts say of themselves. Exit codes: 0 REDUNDANT, 1 UNPROVEN, 2 DEGRADED,
+3 CRITICAL; 78 wrong settings.
 """
 
 import http.client
@@ -138,22 +139,30 @@ def ask(host: str, port: int, path: str) -> Answer:
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
-        body = json.loads(answer.read(1_048_576))
-        verdict = Verdict(
-            answer.status == http.HTTPStatus.OK and body["ok"] is True,
-            str(body["status"]),
-            tuple(
-                Part(str(p["name"]), p["ok"] is True, str(p["word"]), str(p["reason"]))
-                for p in body["parts"]
-            ),
-        )
+        verdict = verdict_of(answer.status, answer.read(1_048_576))
     except (OSError, http.client.HTTPException) as trouble:
         return Answer(None, f"no answer: {str(trouble) or type(trouble).__name__}", 0.0)
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         return Answer(None, "the answer is not a verdict", 0.0)
     finally:
         connection.close()
     return Answer(verdict, "", time.monotonic() - asked)
+
+
+def verdict_of(status: int, body: bytes) -> Verdict:
+    """Read an answer of /health or /health/publish; raises ValueError if it is none."""
+    try:
+        said = json.loads(body)
+        return Verdict(
+            status == http.HTTPStatus.OK and said["ok"] is True,
+            str(said["status"]),
+            tuple(
+                Part(str(p["name"]), p["ok"] is True, str(p["word"]), str(p["reason"]))
+                for p in said["parts"]
+            ),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as wrong:
+        raise ValueError(f"not a verdict: {wrong!r}") from wrong
 
 
 def look(bridges: Sequence[tuple[str, str, int]]) -> Status:
@@ -170,6 +179,17 @@ def look(bridges: Sequence[tuple[str, str, int]]) -> Status:
         return judge([BridgeAnswers(n, health.result(), pub.result()) for n, health, pub in asked])
 
 
+def alert_lines(answer: Answer) -> tuple[str, ...]:
+    """What alerts say of themselves: whatever is not fit, and the phones; it decides no word."""
+    if answer.verdict is None:
+        return (f"  alerts: unreachable ({answer.trouble}): nobody is told of a fault",)
+    return tuple(
+        f"  alerts {part.name}: {part.word} ({' '.join(part.reason.split())})"
+        for part in answer.verdict.parts
+        if not part.ok or part.name.startswith("phone")
+    )
+
+
 def main() -> int:
     """Print the status and return its exit code."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("/config")
@@ -179,7 +199,8 @@ def main() -> int:
         print(wrong, file=sys.stderr)  # noqa: T201 - the answer of a command
         return MISCONFIGURED
     status = look([(b.name, f"bridge-{b.name}", 8080) for b in stack.bridges])
-    print("\n".join(status.lines))  # noqa: T201 - the answer of a command
+    lines = status.lines + alert_lines(ask("alerts", 8080, "/health"))
+    print("\n".join(lines))  # noqa: T201 - the answer of a command
     return int(status.overall)
 
 

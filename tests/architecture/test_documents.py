@@ -18,9 +18,9 @@ DOCUMENTS = [
 PUBLISHING = {"starting", "current", "parked", "unreachable", "refused"}
 
 
-def part_words() -> dict[str, set[str]]:
-    """The words of each part that bridge/health.py builds: Part("name", ok, "word", reason)."""
-    tree = ast.parse((ROOT / "bridge" / "health.py").read_text(encoding="utf-8"))
+def part_words(service: str = "bridge") -> dict[str, set[str]]:
+    """The words of each part that its health.py builds: Part("name", ok, "word", reason)."""
+    tree = ast.parse((ROOT / service / "health.py").read_text(encoding="utf-8"))
     words: dict[str, set[str]] = {}
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Part":
@@ -50,6 +50,19 @@ def test_every_state_has_an_entry() -> None:
     assert described["publishing"] == PUBLISHING
     for part, words in part_words().items():
         assert words <= described[part], f"{part}: {sorted(words - described[part])}"
+
+
+def test_every_state_of_alerts_has_an_entry() -> None:
+    """The words of the service that tells people, and those that it has for others."""
+    words = {word for found in part_words("alerts").values() for word in found}
+    sources = [ROOT / "alerts" / f"{name}.py" for name in ("watch", "calendar", "observation")]
+    for source in sources:
+        text = source.read_text(encoding="utf-8")
+        words |= set(re.findall(r'(?:Beat|Finding)\((?:[\w.]+, "\w+", )?"([a-z ]+)"', text))
+    words |= {"due", "overdue", "opened", "starting", "off"}
+
+    assert {"current", "waiting", "silent", "unreachable", "held back", "failing"} <= words
+    assert words == entries()["alerts"]
 
 
 def test_every_word_of_publishing() -> None:
@@ -96,7 +109,7 @@ def test_verbs_of_the_readme() -> None:
 def test_settings_are_documented() -> None:
     """Every key that contracts ask config/ for is explained in config/README.md."""
     readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
-    for name in ("projects.py", "stack.py", "failover_limits.py"):
+    for name in ("projects.py", "stack.py", "failover_limits.py", "alerting.py"):
         source = (ROOT / "contracts" / name).read_text(encoding="utf-8")
         asked = re.findall(r'\.(?:text|parsed|number|texts|has)\(\s*"(\w+)"', source)
 

@@ -42,6 +42,10 @@ def test_everything_at_once(tmp_path: Path) -> None:
           pairing_turn_ms: 5
           suspect_s: 60
           deaf_s: 59
+        alerts:
+          working_days: [mon, sonday]
+          working_hours: 18:00-07:00
+          near_misses_at: 16:30
         """
     )
 
@@ -61,6 +65,9 @@ def test_everything_at_once(tmp_path: Path) -> None:
         ("bridges[2].published_port", "must be between 1024 and 65535"),
         ("timings.deaf_s", "must not be below suspect_s (60)"),
         ("timings.pairing_turn_s", "must be between 1 and 3600"),
+        ("alerts.working_days", "must be one of mon, tue, wed, thu, fri, sat, sun"),
+        ("alerts.working_hours", "must begin before they end"),
+        ("alerts.near_misses_at", "must be text"),
         (
             "timings.pairing_turn_ms",
             "unknown key; known are deaf_s, pairing_turn_s, suspect_s, unproven_h",
@@ -115,12 +122,16 @@ def test_check_of_a_wrong_environment() -> None:
         DATABASE_URL="mysql://twinbridge:secret@elsewhere/twinbridge",
         LOG_LEVEL="loud",
         LOG_FORMAT="JSON",
+        ALERT_URLS="json://right secret-and-no-address",
+        HEARTBEAT_URL="hc-ping.com/secret",
     )
 
     assert done.returncode == 78
     assert [line.split(": ")[1].split(" = ")[0] for line in done.stderr.splitlines()] == [
         "PRIMARY_NUMBER",
         "DATABASE_URL",
+        "ALERT_URLS",
+        "HEARTBEAT_URL",
         "LOG_LEVEL",
     ]
     assert "secret" not in done.stderr

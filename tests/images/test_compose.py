@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = {"bridge-primary", "bridge-backup", "database-migrate", "volumes-secrets"}
+SERVICES = {"alerts", "bridge-primary", "bridge-backup", "database-migrate", "volumes-secrets"}
 URL = "postgresql://someone@elsewhere.invalid/production"
 
 
@@ -53,6 +53,8 @@ def test_the_demo_never_takes_production_s_database_or_numbers() -> None:
     assert "database" in demo["services"]
     assert URL not in json.dumps(demo)
     assert "27829999999" not in json.dumps(demo)
+    demo = read("compose.demo.yaml", ALERT_URLS="json://elsewhere.invalid", HEARTBEAT_URL=URL)
+    assert "elsewhere.invalid" not in json.dumps(demo)
 
 
 def test_demo_and_production_share_images_and_nothing_else() -> None:

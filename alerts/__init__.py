@@ -1,0 +1,1 @@
+"""Alerts: watches the stack, and tells people until somebody has said that they know."""
