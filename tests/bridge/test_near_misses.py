@@ -1,12 +1,14 @@
 """Near misses: what a person should look at, and nothing that is a drop already."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bridge.near_misses import find_near_misses, read_near_misses
+from bridge.near_misses import NearMiss, NearMisses, find_near_misses, read_near_misses
 from contracts.drops import DEFAULT_PATTERN, compile_pattern
+from contracts.near_misses import parse_near_misses
 from tests.bridge.events import GROUP, T0, edit, info, message, phone, revoke
 from tests.bridge.filled import feed, open_store, rules, settle
 
@@ -143,3 +145,18 @@ def test_an_excerpt_shows_the_words_around_and_no_phone_number(tmp_path: Path) -
     assert "call +** ** *** **78 DR12345 at the gate y" in one.excerpt
     assert one.excerpt.startswith("… ")
     assert "2782000007" not in str(one.to_json())
+
+
+def test_the_answer_is_what_alerts_read() -> None:
+    """The body that is sent is read back with everything that the daily list shows."""
+    missed = NearMiss("Lawley", GROUP, "A", NOW, None, "DR12345", "done DR12345")
+    answer = NearMisses(NOW, NOW, more=True, near_misses=(missed,))
+
+    listed = parse_near_misses(json.dumps(answer.to_json()).encode())
+
+    assert listed.more
+    (one,) = listed.near_misses
+    assert (one.chat, one.id, one.sent_at, one.user_name) == (GROUP, "A", NOW, None)
+    assert (one.project, one.found, one.excerpt) == ("Lawley", "DR12345", "done DR12345")
+    with pytest.raises(ValueError, match="not an answer"):
+        parse_near_misses(b'{"near_misses": [{}]}')
