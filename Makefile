@@ -44,6 +44,10 @@ down: ## production: stop it; what it has stored stays
 adopt: images ## make reviews of older code fit for Twinbridge; DRY_RUN=1 only shows the plan
 	@docker compose run --rm database-migrate python -m database adopt $(if $(DRY_RUN),--dry-run)
 
+import-valid-drops: images ## add the drops of a CSV file to a project's list: PROJECT="Velo Test" FILE=drops.csv
+	@docker compose run --rm --no-TTY database-migrate python -m database import-valid-drops \
+	  "$(PROJECT)" - --named "$(FILE)" < "$(FILE)"
+
 status: ## production: a line per bridge, and whether two of them hear: the reason if not
 	@docker compose run --rm --no-deps --no-TTY database-migrate python -m contracts.status
 
@@ -94,4 +98,4 @@ venv: # .venv with everything that the lock names
 	@images/machine.sh python
 	@$(UV) sync --quiet --locked --all-extras --all-groups
 
-.PHONY: help demo demo-start demo-down up down adopt failover test soak bench check config-check images base venv alert-test ack phone-opened
+.PHONY: help demo demo-start demo-down up down adopt failover import-valid-drops test soak bench check config-check images base venv alert-test ack phone-opened

@@ -118,6 +118,13 @@ class Entry:
             return value
         return least
 
+    def yes_or_no(self, key: str, *, default: bool) -> bool:
+        """`true` or `false`."""
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            self.wrong(key, value, "must be true or false")
+        return value is True
+
     def texts(self, key: str, default: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
         """A list of different texts out of those allowed, at least one."""
         value = self._take(key, list(default))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """What this code needs: it runs if ``min_compatible <= SCHEMA_VERSION <= version``."""
 
 MAX_BATCH = 500
@@ -59,6 +59,38 @@ READ_OWN_NUMBERS = "SELECT name, pn, lid FROM public.own_numbers ORDER BY name, 
 
 RELEASE_HELD = "SELECT public.release_held($1::text)"
 """$1 project: its held-back mentions are acted upon from now on. Returns how many they were."""
+
+IMPORT_VALID_DROPS = "SELECT public.import_valid_drops(%s::text, %s::text[])"
+"""Project and drops, as psycopg wants its parameters; returns how many were not in the list."""
+
+FOLLOW_STORE = "SELECT compared_at, due FROM public.follow_store($1::text, $2::text, $3::text)"
+"""$1 environment, $2 store_id, $3 bridge: this file is followed now. When it was last compared with
+the ledger, and whether it has to be: it never was since a monitor came to it from another file."""
+
+READ_CURSORS = (
+    "SELECT chat, rules_hash, change_seq FROM public.monitor_cursors"
+    " WHERE environment = $1 AND store_id = $2"
+)
+"""$1 environment, $2 store_id; a cursor that is absent is 0."""
+
+ADVANCE_CURSORS = (
+    "SELECT public.advance_cursors($1::text, $2::text, $3::text[], $4::text[], $5::bigint)"
+)
+"""$1 environment, $2 store_id, $3 chats, $4 their rules, $5 change_seq; only ever forward."""
+
+FORGET_CURSORS = "SELECT public.forget_cursors($1::text, $2::text, $3::bigint)"
+"""$1 environment, $2 store_id, $3 seq of a file that was rolled back: cursors above it go."""
+
+LACKING_MENTIONS = (
+    "SELECT drop_number, chat, message_id FROM public.lacking_mentions($1::text::jsonb)"
+)
+"""$1 `encode_mentions(...)`; the keys of those that would change the ledger."""
+
+APPLY_WAITING = "SELECT public.apply_waiting($1::text[], $2::timestamptz[])"
+"""$1 projects, $2 since when each is acted on; at most 500 mentions that nobody applied are."""
+
+NOTE_COMPARISON = "SELECT public.note_comparison($1::text, $2::text, $3::integer)"
+"""$1 environment, $2 store_id, $3 how many mentions of the file the ledger lacked."""
 
 REVIEW_NOTE = r"^\[twinbridge\] resubmitted \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
 """A line of ``qa_photo_reviews.comment`` that is ours; every other line is a reviewer's."""

@@ -54,6 +54,17 @@ READ_CHANGES = (
 """What changed since a `change_seq`; 0 reads everything."""
 
 
+READ_MENTIONS = (
+    "SELECT change_seq, drop_number, chat, id, project, sent_at, author_lid, author_pn, user_name,"
+    " withdrawn, as_of, as_of_id FROM mention WHERE change_seq > ? AND change_seq <= ?"
+    " ORDER BY change_seq LIMIT 500"
+)
+"""Mentions of drops that were made or changed after the first change_seq, up to the second."""
+
+READ_OWN_NUMBERS = "SELECT number FROM own_number ORDER BY number"
+"""Digits of the numbers that are ours, phones and LIDs alike."""
+
+
 class MessagesUnreadable(Exception):
     """The file is missing, is no messages.db, or is of a version this code must not read."""
 

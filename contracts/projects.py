@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,8 @@ class Project:
     pattern: DropPattern
     starts_at: datetime | None
     rules_hash: str
+    valid_drops: bool = False
+    """Only drops of the project's list become reviews; the list is in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ class Projects:
     def by_group(self, jid: str) -> Project | None:
         """The project whose group this is, or None for a group that nobody configured."""
         return next((project for project in self.projects if project.group == jid), None)
+
+    def of(self, environment: str) -> tuple[Project, ...]:
+        """The projects that this environment acts on."""
+        return tuple(p for p in self.projects if environment in p.environments)
+
+    def acted_on_since(self, project: Project, now: datetime) -> datetime:
+        """Mentions sent before this are stored, and wait for somebody to release them."""
+        horizon = now - timedelta(days=self.horizon_days)
+        return max(horizon, project.starts_at) if project.starts_at else horizon
 
 
 def load_projects(path: Path) -> Projects:
@@ -85,11 +96,12 @@ def _project(entry: Entry, zone: ZoneInfo) -> Project:
     starts_at = None
     if entry.has("starts_at"):
         starts_at = entry.parsed("starts_at", lambda text: _moment(text, zone))
+    valid_drops = entry.yes_or_no("valid_drops", default=False)
     entry.close()
     pattern = pattern or compile_pattern(DEFAULT_PATTERN)
     rules = [EXTRACTION_VERSION, name, group, pattern.source, str(starts_at)]
     rules_hash = hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:16]
-    return Project(name, group, environments, pattern, starts_at, rules_hash)
+    return Project(name, group, environments, pattern, starts_at, rules_hash, valid_drops)
 
 
 def _refuse_twins(entries: list[Entry], field: str, values: list[str]) -> None:

@@ -10,9 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 
 import psycopg
 
+from contracts.database_url import DatabaseAddress
+from contracts.environments import PASSWORDS, SCHEMAS, in_schema
 from contracts.ledger import READ_DATABASE_ID, READ_SCHEMA, RELEASE_HELD
 from contracts.problems import ConfigurationError
 from contracts.projects import Projects, load_projects
@@ -20,7 +23,9 @@ from contracts.service import configure_logging
 from database.connection import address_of, connect
 from database.migrate import migrate
 from database.reviews_table import AdoptionNeededError, adopt, refuse_unadopted
+from database.roles import make_role, make_schema
 from database.settings import Settings, read_settings
+from database.valid_drops import import_drops, read_list
 
 log = logging.getLogger("database")
 
@@ -56,21 +61,47 @@ def migrate_when_reachable(settings: Settings) -> None:
 def _migrate(settings: Settings, projects: Projects) -> None:
     address = address_of(settings.database_url)
     refuse_unadopted(address)
-    applied = migrate(address)
+    for environment in SCHEMAS:
+        _migrate_environment(settings, projects, address, environment)
+
+
+def _migrate_environment(
+    settings: Settings, projects: Projects, address: DatabaseAddress, environment: str
+) -> None:
+    listed = [project.name for project in projects.of(environment) if project.valid_drops]
     with connect(address) as connection:
+        make_schema(connection, environment)
+        applied = migrate(address, environment=environment)
         recomputed = connection.execute(
-            "SELECT public.configure_ledger(%s, %s)",
+            in_schema("SELECT public.configure_ledger(%s, %s)", environment),
             (str(projects.timezone), projects.same_submission_minutes),
         ).fetchone()
-        version = connection.execute(READ_SCHEMA).fetchone()
+        connection.execute(in_schema("SELECT public.configure_lists(%s)", environment), (listed,))
+        version = connection.execute(in_schema(READ_SCHEMA, environment)).fetchone()
+        if secret := _password(settings, environment):
+            make_role(connection, address.database, environment, secret)
     log.info(
         "schema is current",
         extra={
+            "environment": environment,
             "version": version and version[0],
             "applied": ",".join(applied) or "nothing",
             "reviews_computed_anew": recomputed and recomputed[0],
         },
     )
+
+
+def _password(settings: Settings, environment: str) -> str:
+    """The password of the environment's own role; empty where it has none, or none was drawn."""
+    if environment not in PASSWORDS:
+        return ""
+    try:
+        return (settings.secrets / PASSWORDS[environment]).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        log.warning(
+            "no password was drawn; the role is left as it is", extra={"environment": environment}
+        )
+        return ""
 
 
 def adopt_reviews(settings: Settings, *, dry_run: bool) -> int:
@@ -110,6 +141,32 @@ def release_held(settings: Settings, project: str) -> None:
         print(f"{row[0] if row else 0} mentions of {project} released")
 
 
+def import_list(settings: Settings, name: str, file: str, named: str | None) -> int:
+    """Add the drops of a CSV file to the list of a project; nothing if a row of it is wrong."""
+    projects = load_projects(settings.projects)
+    project = next((one for one in projects.projects if one.name == name), None)
+    if project is None:
+        known = ", ".join(one.name for one in projects.projects)
+        print(f"there is no project {name!r}; known are {known}", file=sys.stderr)
+        return 1
+    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    read = read_list(text, named or file, project.pattern)
+    for problem in read.problems:
+        print(problem, file=sys.stderr)
+    if read.problems:
+        print("nothing was imported", file=sys.stderr)
+        return 1
+    with connect(address_of(settings.database_url)) as connection:
+        for environment in project.environments:
+            added = import_drops(connection, environment, name, read.drops)
+            print(
+                f"{added} of {len(read.drops)} drops are new in the list of {name} ({environment})"
+            )
+    if not project.valid_drops:
+        print(f"{name} has no valid_drops: true in projects.yaml yet, so the list decides nothing")
+    return 0
+
+
 def recompute(settings: Settings) -> None:
     """Make every review again what its mentions say."""
     with connect(address_of(settings.database_url)) as connection:
@@ -138,6 +195,10 @@ def main() -> int:
         verbs.add_parser(verb, help=(action.__doc__ or "").strip())
     release = verbs.add_parser("release-held", help=(release_held.__doc__ or "").strip())
     release.add_argument("--project", required=True)
+    importing = verbs.add_parser("import-valid-drops", help=(import_list.__doc__ or "").strip())
+    importing.add_argument("project")
+    importing.add_argument("file", help="CSV; - reads standard input")
+    importing.add_argument("--named", help="what to call standard input when a row is wrong")
     adoption = verbs.add_parser("adopt", help=(adopt_reviews.__doc__ or "").strip())
     adoption.add_argument("--dry-run", action="store_true", help="print the plan, change nothing")
     arguments = parser.parse_args()
@@ -148,6 +209,8 @@ def main() -> int:
         logging.getLogger("yoyo").setLevel(logging.WARNING)
         if arguments.verb == "adopt":
             return adopt_reviews(settings, dry_run=arguments.dry_run)
+        if arguments.verb == "import-valid-drops":
+            return import_list(settings, arguments.project, arguments.file, arguments.named)
         if arguments.verb == "release-held":
             release_held(settings, arguments.project)
         else:

@@ -7,7 +7,10 @@ whoever waited sees what the other one did. One connection is enough, also behin
 transaction mode.
 """
 
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table
 
 from contracts.database_url import DatabaseAddress
+from contracts.environments import in_schema
 from database.connection import connect
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -68,14 +72,31 @@ class _OneTransaction(PostgresqlPsycopgBackend):  # type: ignore[misc]
                 self.mark_one(migration, log=False)
 
 
-def migrate(address: DatabaseAddress, migrations: Path = MIGRATIONS) -> tuple[str, ...]:
+def migrate(
+    address: DatabaseAddress, migrations: Path = MIGRATIONS, environment: str = "prod"
+) -> tuple[str, ...]:
     """Apply what is missing, each migration wholly or not at all; returns the names applied.
 
     Raises psycopg.Error. May be called at any time, by any number of processes at once.
     """
-    with _OneTransaction(address) as backend:
+    with _written_for(environment, migrations) as folder, _OneTransaction(address) as backend:
         backend.prepare()
-        missing = backend.to_apply(read_migrations(str(migrations)))
+        missing = backend.to_apply(read_migrations(str(folder)))
         for migration in missing:
             backend.apply_one(migration)
         return tuple(migration.id for migration in missing)
+
+
+@contextmanager
+def _written_for(environment: str, migrations: Path) -> Iterator[Path]:
+    """The same migrations for the environment's schema, under names of their own."""
+    if environment == "prod":
+        yield migrations
+        return
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for path in migrations.glob("*.sql"):
+            text = in_schema(path.read_text(encoding="utf-8"), environment)
+            text = text.replace("-- depends: ", f"-- depends: {environment}-", 1)
+            (folder / f"{environment}-{path.name}").write_text(text, encoding="utf-8")
+        yield folder

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 # The database container is a member of the group (`group_add` in compose.yaml), and needs the
-# password only. An API token is for the bridges alone.
-SECRETS: Final = {"postgres-password": 0o640, "api-token": 0o600}
+# password only. The others are for our own services alone.
+SECRETS: Final = {"postgres-password": 0o640, "api-token": 0o600, "dev-password": 0o600}
 
 
 def draw(directory: Path, name: str, mode: int) -> bool:

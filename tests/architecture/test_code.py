@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("alerts", "bridge", "contracts", "database", "failover", "simulator")
-SERVICES = ("alerts", "bridge", "database", "failover")
+PACKAGES = ("alerts", "bridge", "contracts", "database", "failover", "monitor", "simulator")
+SERVICES = ("alerts", "bridge", "database", "failover", "monitor")
 CEILING = 400
 
 ALONE = {"check"}

@@ -48,8 +48,9 @@ def test_every_state_has_an_entry() -> None:
 
     assert {str(word) for word in Word} <= described["whatsapp"]
     assert described["publishing"] == PUBLISHING
-    for part, words in part_words().items():
-        assert words <= described[part], f"{part}: {sorted(words - described[part])}"
+    for service in ("bridge", "monitor"):
+        for part, words in part_words(service).items():
+            assert words <= described[part], f"{part}: {sorted(words - described[part])}"
 
 
 def test_every_state_of_alerts_has_an_entry() -> None:
@@ -111,6 +112,6 @@ def test_settings_are_documented() -> None:
     readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
     for name in ("projects.py", "stack.py", "failover_limits.py", "alerting.py"):
         source = (ROOT / "contracts" / name).read_text(encoding="utf-8")
-        asked = re.findall(r'\.(?:text|parsed|number|texts|has)\(\s*"(\w+)"', source)
+        asked = re.findall(r'\.(?:text|parsed|number|texts|yes_or_no|has)\(\s*"(\w+)"', source)
 
         assert [key for key in asked if key not in readme] == []

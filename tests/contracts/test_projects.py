@@ -112,7 +112,7 @@ def test_everything_at_once(load: Load) -> None:
         """,
     )
 
-    known = "environments, group, name, pattern, starts_at"
+    known = "environments, group, name, pattern, starts_at, valid_drops"
     assert sorted(problem.removeprefix("config/projects.yaml: ") for problem in problems) == [
         "horizon_days = 'soon': must be a whole number",
         (

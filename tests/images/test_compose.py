@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = {"alerts", "bridge-primary", "bridge-backup", "database-migrate", "volumes-secrets"}
+SERVICES = {
+    *("bridge-primary", "bridge-backup", "monitor-prod", "monitor-dev"),
+    *("alerts", "database-migrate", "volumes-secrets"),
+}
 URL = "postgresql://someone@elsewhere.invalid/production"
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parents[2] / "volumes" / "draw_secrets.py"
-NAMES = {"postgres-password", "api-token"}
+NAMES = {"postgres-password", "api-token", "dev-password"}
 
 
 def draw(directory: Path) -> str:
@@ -18,11 +18,11 @@ def draw(directory: Path) -> str:
 
 def test_secrets_are_drawn_once_and_kept(tmp_path: Path) -> None:
     """A second start changes no secret: a new password would lock the stack out of Postgres."""
-    assert draw(tmp_path).count("drawn") == 2
+    assert draw(tmp_path).count("drawn") == 3
     first = {name: (tmp_path / name).read_text() for name in NAMES}
-    assert draw(tmp_path).count("kept") == 2
+    assert draw(tmp_path).count("kept") == 3
     assert {name: (tmp_path / name).read_text() for name in NAMES} == first
-    assert len(set(first.values())) == 2
+    assert len(set(first.values())) == 3
     assert all(len(secret.strip()) >= 43 for secret in first.values()), "256 bits each"
 
 
@@ -31,7 +31,11 @@ def test_only_the_missing_secret_is_drawn(tmp_path: Path) -> None:
     draw(tmp_path)
     password = (tmp_path / "postgres-password").read_text()
     (tmp_path / "api-token").unlink()
-    assert draw(tmp_path) == "secret=postgres-password kept\nsecret=api-token drawn\n"
+    assert draw(tmp_path).splitlines() == [
+        "secret=postgres-password kept",
+        "secret=api-token drawn",
+        "secret=dev-password kept",
+    ]
     assert (tmp_path / "postgres-password").read_text() == password
 
 
@@ -39,7 +43,7 @@ def test_the_token_is_for_its_owner_and_the_password_for_the_database_too(tmp_pa
     """Postgres runs under another account and reads the password as a member of the group."""
     draw(tmp_path)
     modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in NAMES}
-    assert modes == {"postgres-password": 0o640, "api-token": 0o600}
+    assert modes == {"postgres-password": 0o640, "api-token": 0o600, "dev-password": 0o600}
 
 
 def test_starts_at_once_agree_on_one_secret_and_leave_nothing_else(tmp_path: Path) -> None:

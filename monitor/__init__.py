@@ -1,0 +1,1 @@
+"""From captured messages to reviews: reads the messages.db of one bridge, whichever it is."""
