@@ -48,7 +48,7 @@ def test_every_state_has_an_entry() -> None:
 
     assert {str(word) for word in Word} <= described["whatsapp"]
     assert described["publishing"] == PUBLISHING
-    for service in ("bridge", "monitor"):
+    for service in ("bridge", "failover", "monitor"):
         for part, words in part_words(service).items():
             assert words <= described[part], f"{part}: {sorted(words - described[part])}"
 
