@@ -48,6 +48,10 @@ import-valid-drops: images ## add the drops of a CSV file to a project's list: P
 	@docker compose run --rm --no-TTY database-migrate python -m database import-valid-drops \
 	  "$(PROJECT)" - --named "$(FILE)" < "$(FILE)"
 
+import-store: images ## take over messages.db of an older bridge: DIR=…; BRIDGE=backup SESSION=1 ZONE=… DRY_RUN=1
+	@bridge/takeover/run.sh "$(DIR)" $(or $(BRIDGE),primary) $(if $(DRY_RUN),--dry-run) \
+	  $(if $(SESSION),--session) $(if $(ZONE),--zone $(ZONE))
+
 status: ## production: a line per bridge, and whether two of them hear: the reason if not
 	@docker compose run --rm --no-deps --no-TTY database-migrate python -m contracts.status
 
@@ -98,4 +102,4 @@ venv: # .venv with everything that the lock names
 	@images/machine.sh python
 	@$(UV) sync --quiet --locked --all-extras --all-groups
 
-.PHONY: help demo demo-start demo-down up down adopt failover import-valid-drops test soak bench check config-check images base venv alert-test ack phone-opened
+.PHONY: help demo demo-start demo-down up down adopt failover import-store import-valid-drops test soak bench check config-check images base venv alert-test ack phone-opened

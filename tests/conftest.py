@@ -97,6 +97,11 @@ class Stack:
     files: tuple[Path, ...]
     environment: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def complete_environment(self) -> dict[str, str]:
+        """What Compose is run with."""
+        return os.environ | self.environment
+
     def compose(
         self, *arguments: str, timeout: float = 300, check: bool = True, merge: bool = False
     ) -> str:
@@ -109,7 +114,7 @@ class Stack:
             timeout=timeout,
             check=False,
             cwd=ROOT,
-            env=os.environ | self.environment,
+            env=self.complete_environment,
         )
         if check and done.returncode != 0:
             message = (

@@ -18,6 +18,7 @@ from bridge.store.counts import Counts, RecentGroup, read_counts, read_losses, r
 from bridge.store.heard import Window, heard_after, lacking
 from bridge.store.interpretation import Interpretations
 from bridge.store.outbox import Outbox, OutboxCounts
+from bridge.store.takeover import Older, take_over
 from bridge.store.texts import GroupText, texts_between
 from bridge.store.transaction import Writer
 from contracts.ledger import Mention
@@ -130,6 +131,14 @@ class Store:
         with self._writer.capturing(), translated("cannot capture a history"), db:
             db.executemany(_CAPTURE_HISTORY, rows)
         self.on_captured()
+
+    def take_over(self, events: Iterable[Older]) -> int:
+        """Store what an older bridge heard and is not here yet; gives how many were new.
+
+        Raises:
+            StoreUnavailable: none of these is stored.
+        """
+        return self._woken(take_over(self._writer, events))
 
     def record_loss(
         self,

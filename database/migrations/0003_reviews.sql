@@ -94,7 +94,9 @@ RETURNS TABLE (
         SELECT m.drop_number, array_agg(DISTINCT m.sent_at) AS moments
         FROM mentions AS m
         LEFT JOIN acts ON acts.drop_number = m.drop_number
-        WHERE CASE WHEN acts.since IS NULL THEN NOT m.is_first ELSE m.sent_at >= acts.since END
+        -- A review that stood before the ledger is no message: it cannot come again.
+        WHERE m.chat <> ''
+        AND CASE WHEN acts.since IS NULL THEN NOT m.is_first ELSE m.sent_at >= acts.since END
         AND NOT EXISTS (
             SELECT FROM mentions AS p
             WHERE p.drop_number = m.drop_number

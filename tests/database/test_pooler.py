@@ -1,7 +1,5 @@
 """PgBouncer in transaction mode with TLS, as hosted Postgres has it, before a plain Postgres."""
 
-from urllib.parse import urlsplit
-
 import psycopg
 import pytest
 
@@ -39,16 +37,12 @@ def test_the_hosted_url_is_refused_as_it_is(pooled: Pooled) -> None:
 
 def test_the_verbs_work_through_a_pooler(pooled: Pooled, pooled_database: str) -> None:
     """The image's verbs, by the pooler's name on its network, with the certificate verified."""
-    parts = urlsplit(pooled.verified(pooled_database))
-    user = parts.netloc.rpartition("@")[0]
-    inside = parts._replace(
-        netloc=f"{user}@pooler:{INSIDE}", query="sslmode=verify-full&sslrootcert=/authority.pem"
-    )
+    inside = pooled.inside(pooled_database, "/authority.pem")
 
     def run(*verb: str) -> str:
         return docker(
             *("run", "--rm", "--network", pooled.network, "--read-only"),
-            *("--env", f"DATABASE_URL={inside.geturl()}"),
+            *("--env", f"DATABASE_URL={inside}"),
             *("--volume", f"{pooled.authority}:/authority.pem:ro"),
             *("--volume", f"{ROOT / 'config'}:/config:ro"),
             *(image("database"), "python", "-m", "database", *verb),

@@ -69,6 +69,11 @@ class Pooled:
         query = "sslmode=require&channel_binding=require&pgbouncer=true&connect_timeout=15"
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.pooler.port}/{database}?{query}"
 
+    def inside(self, database: str, authority: str) -> str:
+        """The verified URL on the network, for a container that has the certificate there."""
+        query = f"sslmode=verify-full&sslrootcert={authority}"
+        return f"postgresql://{USER}:{PASSWORD}@pooler:{INSIDE}/{database}?{query}"
+
     @contextmanager
     def database(self) -> Iterator[str]:
         """A fresh database; gives its name."""
