@@ -78,6 +78,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             reason = f"must be one of {', '.join(known)}"
             problems.append(Problem.of("environment", key, value, reason))
     token = judged("SECRETS_DIRECTORY", _token, "")
+    port = judged("PORT", _port, _PORT)
     if problems or projects is None or stack is None:
         raise ConfigurationError(problems)
     watched = [
@@ -96,10 +97,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         heartbeat_url=heartbeat,
         api_token=token,
         book=Path(text("ALERTS_DIRECTORY", "/alerts")) / "alerts.db",
-        port=_PORT,
+        port=port,
         log_level=level,
         log_format=cast("Literal['text', 'json']", style),
     )
+
+
+def _port(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and int(text) < 65_536):  # noqa: PLR2004
+        raise ValueError("must be a TCP port")
+    return int(text or _PORT)
 
 
 def _token(directory: str) -> str:

@@ -80,7 +80,7 @@ class Watch:
         facts = await asyncio.to_thread(self._book.facts)
         told = await watching.look(session, self._settings.watched)
         listed = await self._list(session, facts)
-        done = await asyncio.to_thread(self._conclude, told, facts, listed)
+        done = await asyncio.to_thread(self.conclude, told, facts, listed)
         self._known.verdict_at = time.monotonic()
         self._known.overall = done.overall
         self._known.conditions = done.judgement.conditions
@@ -91,7 +91,7 @@ class Watch:
             log.warning("an alert is posted", extra=extra | {"kind": str(notice.kind)})
         return done
 
-    def _conclude(
+    def conclude(
         self, told: tuple[Told, ...], facts: dict[str, str], listed: dict[str, str | Letter]
     ) -> Round:
         """Judge and write in one go."""

@@ -159,6 +159,21 @@ provide_uv() {
   .local/uv/bin/pip install -q --disable-pip-version-check "uv==$uv_version"
 }
 
+# Only the one program: the package would start a server. Without it a few tests are skipped.
+provide_promtool() {
+  if command -v promtool >/dev/null || [[ -x .local/bin/promtool ]]; then return 0; fi
+  if [[ ${CI:-} != true ]] || ! may_install; then return 0; fi
+  local work
+  work=$(mktemp -d --tmpdir twinbridge-promtool.XXXXXX)
+  if (cd "$work" && apt-get update && apt-get download prometheus && dpkg -x ./*.deb tree) \
+    >"$work/log" 2>&1; then
+    install -D -m 755 "$work/tree/usr/bin/promtool" .local/bin/promtool
+  else
+    echo "promtool could not be fetched: the rules of observability/ are not tested here."
+  fi
+  rm -rf "$work"
+}
+
 cd "$(dirname "$0")/.."
 case ${1:-} in
   engine)
@@ -172,6 +187,7 @@ case ${1:-} in
     ask
     install_missing
     provide_uv
+    provide_promtool
     ;;
   *)
     echo "usage: images/machine.sh engine|python" >&2

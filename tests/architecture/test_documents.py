@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
-    *(ROOT / folder / "README.md" for folder in ("config", "images", "volumes")),
+    *(ROOT / folder / "README.md" for folder in ("config", "images", "observability", "volumes")),
 ]
 
 PUBLISHING = {"starting", "current", "parked", "unreachable", "refused"}

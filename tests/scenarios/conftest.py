@@ -175,6 +175,7 @@ def _configuration(directory: Path) -> Path:
     file = directory / "stack.yaml"
     stack = yaml.safe_load(file.read_text())
     stack["timings"] |= {"suspect_s": 5, "deaf_s": 15}
+    stack["alerts"] |= {"ask_s": 2, "confirm_s": 2}
     file.write_text(yaml.safe_dump(stack, sort_keys=False))
     directory.chmod(0o755)
     return directory
