@@ -52,6 +52,9 @@ import-store: images ## take over messages.db of an older bridge: DIR=…; BRIDG
 	@bridge/takeover/run.sh "$(DIR)" $(or $(BRIDGE),primary) $(if $(DRY_RUN),--dry-run) \
 	  $(if $(SESSION),--session) $(if $(ZONE),--zone $(ZONE))
 
+pairing-code: ## production: a code of 8 characters to type on the phone; BRIDGE=backup for that bridge
+	@docker compose exec --no-TTY bridge-$(or $(BRIDGE),primary) python -m bridge pairing-code
+
 status: ## production: a line per bridge, and whether two of them hear: the reason if not
 	@docker compose run --rm --no-deps --no-TTY database-migrate python -m contracts.status
 
@@ -67,10 +70,10 @@ ack: ## production: say that you know of the faults that were told; SUBJECT=prim
 phone-opened: ## production: say that WhatsApp was opened on the phone of BRIDGE=primary
 	@docker compose exec -T alerts python -m alerts opened $(BRIDGE)
 
-test: images venv ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
+test: images venv browser ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
 	@.ci/pytest $(TESTS)
 
-soak: images venv ## the long forms of the tests, hours if need be; SOAK=expression picks some
+soak: images venv browser ## the long forms of the tests, hours if need be; SOAK=expression picks some
 	@.ci/pytest -m soak $(if $(SOAK),-k "$(SOAK)") $(TESTS)
 
 bench: images venv ## a table of what the stack costs beside a floor of the same run, into docs/measurements.md
@@ -102,4 +105,7 @@ venv: # .venv with everything that the lock names
 	@images/machine.sh python
 	@$(UV) sync --quiet --locked --all-extras --all-groups
 
-.PHONY: help demo demo-start demo-down up down adopt failover import-store import-valid-drops test soak bench check config-check images base venv alert-test ack phone-opened
+browser: # Debian's Chromium, where it may be installed
+	@images/machine.sh browser || echo "No Chromium: the tests that look at pages are skipped."
+
+.PHONY: help demo demo-start demo-down up down adopt failover import-store import-valid-drops test soak bench check config-check images base venv alert-test ack phone-opened pairing-code browser

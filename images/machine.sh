@@ -3,9 +3,10 @@
 #
 #   images/machine.sh engine     Docker engine, Compose v2, buildx: for `make demo`
 #   images/machine.sh python     Python with venv, uv, libmagic: for `make check`
+#   images/machine.sh browser    Chromium, in which `make test` looks at pages; they are skipped without
 #
-# Debian as root: what is missing is installed when CI=true, or after a yes on the terminal.
-# Everywhere else nothing is changed.
+# Debian as root: what is missing is installed when CI=true, or after a yes on the terminal
+# (a browser only when CI=true). Everywhere else nothing is changed.
 set -euo pipefail
 
 readonly engine_wanted=20.10 compose_wanted=2.20 python_wanted=3.11 uv_version=0.13.9
@@ -56,6 +57,14 @@ look_for_python() {
   if [[ $(uname) == Linux && $(PATH=$PATH:/sbin ldconfig -p) != *libmagic.so.1* ]]; then
     missing+=("libmagic (libmagic.so.1)")
     packages+=("libmagic1t64|libmagic1")
+  fi
+}
+
+# A browser is not asked for: without one, the tests that need it say that they were skipped.
+look_for_browser() {
+  if ! command -v chromium >/dev/null && [[ ${CI:-} == true ]] && may_install; then
+    missing+=("Chromium")
+    packages+=(chromium)
   fi
 }
 
@@ -189,8 +198,13 @@ case ${1:-} in
     provide_uv
     provide_promtool
     ;;
+  browser)
+    look_for_browser
+    ask
+    install_missing
+    ;;
   *)
-    echo "usage: images/machine.sh engine|python" >&2
+    echo "usage: images/machine.sh engine|python|browser" >&2
     exit 2
     ;;
 esac

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from simulator.codes import Codes
+from simulator.downloads import MediaFault
 from simulator.faults import Fault, Faults
 from simulator.groups import Groups
 from simulator.members import Members
@@ -164,6 +165,10 @@ class Control:
         ]
         return web.json_response(waiting)
 
+    async def faults(self, _: web.Request) -> web.Response:
+        """GET /api/faults: everything that can be done to a device, and to downloads."""
+        return web.json_response({"device": list(Fault), "media": list(MediaFault)})
+
     async def break_device(self, request: web.Request) -> web.Response:
         """POST /api/devices/{jid}/faults {fault, seconds?, group?}: do it to this device."""
         body = await _body(request)
@@ -260,6 +265,7 @@ def application(
             web.get("/api/ledger", control.ledger),
             web.get("/api/devices", control.devices),
             web.get("/api/devices/{jid}/queue", control.queue),
+            web.get("/api/faults", control.faults),
             web.post("/api/devices/{jid}/faults", control.break_device),
             web.delete("/api/devices/{jid}/faults", control.lift),
             web.static("/page", PAGE),

@@ -12,16 +12,19 @@ from typing import Any
 
 from neonize.client import NewClient
 from neonize.events import (
+    ClientOutdatedEv,
     ConnectedEv,
     DisconnectedEv,
     GroupInfoEv,
     HistorySyncEv,
     JoinedGroupEv,
+    KeepAliveTimeoutEv,
     LoggedOutEv,
     MessageEv,
     OfflineSyncCompletedEv,
     ReceiptEv,
     StreamReplacedEv,
+    TemporaryBanEv,
     UndecryptableMessageEv,
 )
 from neonize.exc import DownloadError
@@ -71,6 +74,9 @@ def listen(client: NewClient) -> None:
     client.event(DisconnectedEv)(lambda _, __: tell("disconnected"))
     client.event(StreamReplacedEv)(lambda _, __: tell("replaced"))
     client.event(LoggedOutEv)(lambda _, event: tell("logged_out", on_connect=event.OnConnect))
+    client.event(TemporaryBanEv)(lambda _, event: tell("banned", expire=event.Expire))
+    client.event(ClientOutdatedEv)(lambda _, __: tell("outdated"))
+    client.event(KeepAliveTimeoutEv)(lambda _, event: tell("unanswered", count=event.ErrorCount))
     client.event(OfflineSyncCompletedEv)(lambda _, event: tell("offline", count=event.Count))
     client.event(MessageEv)(lambda _, event: remembered(event))
     client.event(UndecryptableMessageEv)(lambda _, event: tell("undecryptable", id=event.Info.ID))

@@ -97,6 +97,50 @@ def test_a_deaf_client_gets_what_was_held_back(ward: Ward, by: str) -> None:
     assert ward.device(phone)["faults"] == []
 
 
+def test_after_a_split_frame_nothing_is_read_until_the_connection_is_a_new_one(ward: Ward) -> None:
+    """No event tells of it; what was written meanwhile comes with the next login."""
+    client, phone = ward.patient()
+    seen = len(client.events)
+    ward.hurt(phone, "split")
+    for number in range(3):
+        ward.write(f"split {number}")
+    assert ward.device(phone)["queued"] == 3
+    assert ward.device(phone)["connected"]
+    assert client.texts(seen) == []
+    ward.hurt(phone, "close")
+    client.wait("message", after=seen, text="split 2")
+    assert client.texts(seen) == [f"split {number}" for number in range(3)]
+
+
+def test_a_silent_server_keeps_what_it_does_not_send(ward: Ward) -> None:
+    """Lifting brings it."""
+    client, phone = ward.patient()
+    seen = len(client.events)
+    ward.hurt(phone, "silent")
+    ward.write("while silent")
+    assert ward.device(phone)["queued"] == 1
+    assert client.texts(seen) == []
+    ward.heal(phone)
+    client.wait("message", after=seen, text="while silent")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_silence_is_noticed_and_left_after_a_while(ward: Ward) -> None:
+    """Unanswered pings are told after some 35 s, split or silent; after some 200 s the client dials
+    anew by itself and has what was written.
+    """
+    patients = {fault: ward.patient() for fault in ("split", "silent")}
+    seen = {fault: len(client.events) for fault, (client, _) in patients.items()}
+    for fault, (_, phone) in patients.items():
+        ward.hurt(phone, fault, **({"seconds": 120} if fault == "silent" else {}))
+    ward.write("into the silence")
+    for fault, (client, _) in patients.items():
+        client.wait("unanswered", after=seen[fault])
+        client.wait("connected", after=seen[fault], within_s=400)
+        client.wait("message", after=seen[fault], text="into the silence")
+
+
 def test_replaced_stops_the_client(ward: Ward) -> None:
     """The client is told, and does not come back by itself."""
     client, phone = ward.patient()

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import eventually
 from tests.simulator.room import Room
 
-ANN, LATE, WRITER = "27820000001", "27820000002", "27820000009"
+ANN, LATE, UNLUCKY, WRITER = "27820000001", "27820000002", "27820000003", "27820000009"
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -65,3 +65,24 @@ def test_a_client_linked_late_is_told_what_was_written_before(
     assert shown.keys() == {group, hidden}
     assert told["names"] == {lid: f"{WRITER}@s.whatsapp.net"}
     eventually("it is receipted", lambda: room.undelivered(phone) == 0)
+
+
+def test_a_history_that_cannot_be_downloaded_is_gone(room: Room) -> None:
+    """The phone has its receipt before the client fetches it; a line in the log is all that is
+    left of it, and the next history comes.
+    """
+    room.post("/api/accounts", phone=UNLUCKY, name="Unlucky")
+    group = room.group("Lost", "pn", UNLUCKY, WRITER)
+    row = room.post("/api/messages", group=group, sender=WRITER, text="DR0000004")
+    client = room.paired("unlucky", UNLUCKY)
+    log = room.logs / "unlucky.log"
+    room.post("/api/media/faults", fault="404")
+    try:
+        tell(room, UNLUCKY, "media")
+        eventually("the log says so", lambda: "Failed to download history sync" in log.read_text())
+    finally:
+        room.delete("/api/media/faults")
+    eventually("it is receipted all the same", lambda: room.undelivered(UNLUCKY) == 0)
+    assert "history" not in [event["event"] for event in client.events]
+    tell(room, UNLUCKY, "media")
+    assert row["id"] in {one["id"] for one in client.wait("history")["conversations"][group]}
