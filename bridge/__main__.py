@@ -16,9 +16,11 @@ from pathlib import Path
 
 from bridge import clientlog, console, interpreter, pairing, session, watchdog
 from bridge.api import application, served
+from bridge.ask_code import ask_code
 from bridge.database import OwnNumber
 from bridge.listening import Listening
 from bridge.membership import Membership
+from bridge.pairing_code import Codes
 from bridge.peers import Peers
 from bridge.publisher import PublishStatus, publish
 from bridge.settings import Settings, read_settings
@@ -96,7 +98,13 @@ class _Bridge:
         )
         membership = Membership(listening, store, settings.projects)
         peers = Peers(settings.peers, settings.api_token, store)
-        status = Status(settings, listening, store, membership, self._publishing, peers)
+        codes = Codes(
+            settings.session,
+            settings.expected_number,
+            lambda: listening.state,
+            listening.whatsapp.pair_phone,
+        )
+        status = Status(settings, listening, store, membership, self._publishing, peers, codes)
         losses = clientlog.Losses(store, listening.session_unwritable)
         listening.whatsapp.on_lost = losses.lost
         open_things.enter_context(clientlog.judged(losses.found))
@@ -211,4 +219,6 @@ class _Bridge:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["pairing-code"]:
+        sys.exit(ask_code(read_settings(os.environ)))
     service.run(main)

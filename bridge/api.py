@@ -3,10 +3,11 @@
 Nothing here waits for WhatsApp, Postgres or the disk: the answers are what was last known. The Host
 header is checked, so that a web page somewhere cannot read the pairing code through the browser of
 whoever runs the bridge. /heard and /near-misses are for the other services of the stack and need
-its token, and so does the one thing that changes something: POST /reconnect.
+its token, and so does what changes something: POST /reconnect and POST /pairing/code.
 """
 
 import hmac
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from bridge.pairing_code import CodeAnswer
 from bridge.store import StoreUnavailable
 from contracts.bridge_health import BridgeHealth
 from contracts.health import Verdict
@@ -36,6 +38,8 @@ class Pairing:
 
     state: str
     qr: str | None
+    code: str | None = None
+    """The 8 characters, if somebody asked for them."""
 
 
 class Answers(Protocol):
@@ -58,6 +62,9 @@ class Answers(Protocol):
 
     def reconnect(self) -> str | None:
         """Leave WhatsApp and dial anew; the reason if that must not be."""
+
+    async def pairing_code(self) -> CodeAnswer:
+        """The 8-character code, if one may be asked for now; OSError."""
 
     async def heard(self, after: int) -> HeardAnswer:
         """What was heard after a change; raises StoreUnavailable."""
@@ -97,7 +104,7 @@ def application(answers: Answers, hosts: Collection[str], token: str) -> web.App
 
     async def pairing(_: web.Request) -> web.Response:
         now = answers.pairing()
-        return web.json_response({"state": now.state, "qr": now.qr})
+        return web.json_response({"state": now.state, "qr": now.qr, "code": now.code})
 
     async def metrics(_: web.Request) -> web.Response:
         figures = await answers.metrics()
@@ -128,12 +135,7 @@ def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
 
     async def near_misses(request: web.Request) -> web.Response:
         named = request.query.get("day")
-        try:
-            day = None if named is None else date.fromisoformat(named)
-        except ValueError:
-            raise web.HTTPBadRequest(
-                text=f"day={named!r} is not a date like 2026-03-31\n"
-            ) from None
+        day = None if named is None else _day(named)
         return web.json_response(await answers.near_misses(day))
 
     async def reconnect(_: web.Request) -> web.Response:
@@ -141,12 +143,15 @@ def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
         body = {"reconnecting": reason is None} | ({} if reason is None else {"reason": reason})
         return web.json_response(body, status=202 if reason is None else 409)
 
+    async def pairing_code(_: web.Request) -> web.Response:
+        return _code(await answers.pairing_code())
+
     def admitted(route: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             _admit(request, token)
             try:
                 return await route(request)
-            except StoreUnavailable as unavailable:
+            except (StoreUnavailable, OSError) as unavailable:
                 raise web.HTTPServiceUnavailable(text=f"{unavailable}\n") from None
 
         return answer
@@ -155,7 +160,18 @@ def _internal(answers: Answers, token: str) -> list[web.RouteDef]:
         web.get("/heard", admitted(heard)),
         web.get("/near-misses", admitted(near_misses)),
         web.post("/reconnect", admitted(reconnect)),
+        web.post("/pairing/code", admitted(pairing_code)),
     ]
+
+
+def _code(answer: CodeAnswer) -> web.Response:
+    """201 with the code, 429 with the wait, or 409: it makes no sense now."""
+    if answer.code is not None:
+        return web.json_response({"code": answer.code}, status=201)
+    wait_s = math.ceil(answer.verdict.wait_s)
+    body = {"code": None, "reason": answer.verdict.reason, "wait_s": wait_s}
+    headers = {"Retry-After": str(wait_s)} if wait_s else {}
+    return web.json_response(body, status=429 if wait_s else 409, headers=headers)
 
 
 def _day(named: str) -> date:

@@ -6,7 +6,7 @@ phone-number groups the reverse, with hidden numbers it is empty; edits and revo
 `protocolMessage` under an id of their own and from *anybody*, unchecked.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from google.protobuf.message import DecodeError
@@ -100,6 +100,8 @@ class Interpretation:
     amendments: tuple[Amendment, ...] = ()
     error: str | None = None
     """Why the rank is UNPARSED."""
+    edited: bool = False
+    """The text after an edit, under the id of the message itself: only a history tells it so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,9 @@ def read(kind: str, payload: bytes, received_at: int) -> Interpretation | GroupF
         case Captured.MESSAGE:
             return _message(payload)
         case Captured.HISTORY:
-            return _said(history.message_of(payload))
+            event = history.message_of(payload)
+            said = _said(event)
+            return replace(said, edited=event.IsEdit) if said else None
         case Captured.UNDECRYPTABLE:
             info = neonize.UndecryptableMessage.FromString(payload).Info
             return _copy(info, "placeholder", Rank.PLACEHOLDER, "")

@@ -68,7 +68,8 @@ def message_of(payload: bytes) -> neonize.Message:
     if len(told) != 1:
         raise ValueError(f"a piece of history holds one message, not {len(told)}")
     ((chat, shown),) = told
-    event = neonize.Message(Message=_as_it_stands(shown.message))
+    stands, edited = _as_it_stands(shown.message)
+    event = neonize.Message(Message=stands, IsEdit=edited)
     event.Info.ID = shown.key.ID
     event.Info.Pushname = shown.pushName
     event.Info.Timestamp = shown.messageTimestamp * 1000
@@ -85,12 +86,12 @@ def message_of(payload: bytes) -> neonize.Message:
     return event
 
 
-def _as_it_stands(message: Message) -> Message:
-    """The message, or after an edit the text that the phone shows in its place."""
+def _as_it_stands(message: Message) -> tuple[Message, bool]:
+    """The message, or after an edit what the phone shows in its place, and whether it was so."""
     core = innermost(message)
     if core.protocolMessage.type == ProtocolMessage.MESSAGE_EDIT:
-        return core.protocolMessage.editedMessage
-    return message
+        return core.protocolMessage.editedMessage, True
+    return message, False
 
 
 def _names(history: HistorySync) -> dict[str, tuple[str, str]]:

@@ -122,6 +122,10 @@ _TABLE = (
         "not asked for again",
         rf"^Not sending any more retry receipts for {_ID}",
         rf"^Failed to send retry receipt for {_ID}",
+    ),
+    *_row(
+        Meaning.SUSPECTED,
+        "history not downloaded",
         # The phone has its receipt already and does not send the history again.
         r"^Failed to download history sync",
     ),

@@ -66,10 +66,11 @@ def compose(copies: Sequence[Copy], author: Evidence) -> Composed:
     )
 
 
-def _worth(copy: Copy) -> tuple[int, int, str, str, str, str]:
+def _worth(copy: Copy) -> tuple[int, bool, int, str, str, str, str]:
     said = copy.said
     return (
         -said.rank,
+        not said.edited,
         said.sent_at,
         said.text,
         said.kind,

@@ -19,6 +19,7 @@ from bridge.losses import causes
 from bridge.membership import Membership
 from bridge.near_misses import read_near_misses
 from bridge.page import Chat, Heard, Line, Page, render
+from bridge.pairing_code import CodeAnswer, Codes
 from bridge.peers import Peers
 from bridge.publisher import PublishStatus
 from bridge.settings import Settings
@@ -48,9 +49,11 @@ class Status:
         membership: Membership,
         publishing: PublishStatus,
         peers: Peers,
+        codes: Codes,
     ) -> None:
         self._settings = settings
         self._peers = peers
+        self._codes = codes
         self._projects = {one.group: one.name for one in settings.projects.projects}
         self._listening = listening
         self._store = store
@@ -182,8 +185,12 @@ class Status:
         if state.paired:
             return Pairing("paired", None)
         if state.word is Word.PAIRING:
-            return Pairing("waiting", state.qr)
+            return Pairing("waiting", state.qr, self._codes.current)
         return Pairing("starting", None)
+
+    async def pairing_code(self) -> CodeAnswer:
+        """The 8-character code, if one may be asked for now."""
+        return await self._codes.ask()
 
     async def near_misses(self, day: date | None) -> dict[str, object]:
         """Texts that nearly name a drop, of a day or of the last 24 hours; StoreUnavailable."""
@@ -218,6 +225,7 @@ class Status:
                 colour=_colour(verdict.parts, decided=verdict.ok),
                 status=_headline(verdict),
                 qr=self.pairing().qr,
+                code=self.pairing().code,
                 lines=[_line(part, decisive=verdict.ok) for part in verdict.parts],
                 chats=[_chat(group, zone) for group in groups],
                 now=f"{datetime.now(UTC).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}",

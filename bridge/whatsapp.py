@@ -323,6 +323,17 @@ class WhatsApp:
             for found in client.get_joined_groups()
         )
 
+    def pair_phone(self, number: str) -> str:
+        """A code of 8 characters to be typed on the phone of that number (digits).
+
+        Raises NeonizeError if WhatsApp gives none (after 75 s at worst). Ask rarely: see
+        `pairing_code.py`.
+        """
+        client = self._client
+        if client is None:
+            raise NeonizeError("no client runs")
+        return str(client.PairPhone(number, True))
+
     def pn_of(self, lid: str) -> str:
         """The phone number behind a LID (digits both), or "" if the client does not know it."""
         client = self._client

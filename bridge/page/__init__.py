@@ -47,6 +47,7 @@ class Page:
     colour: str
     status: str
     qr: str | None
+    code: str | None
     lines: Sequence[Line]
     chats: Sequence[Chat]
     now: str
@@ -58,19 +59,24 @@ def render(page: Page) -> str:
         title=html.escape(page.title),
         colour=html.escape(page.colour),
         status=html.escape(page.status),
-        pairing=_pairing(page.qr),
+        pairing=_pairing(page.qr, page.code),
         parts="".join(map(_line, page.lines)),
         messages="".join(map(_chat, page.chats)),
         now=html.escape(page.now),
     )
 
 
-def _pairing(code: str | None) -> str:
-    if code is None:
+def _pairing(qr: str | None, code: str | None) -> str:
+    if qr is None:
         return ""
+    typed = (
+        f'<p>Or link with the phone number: <span class="word">{html.escape(code)}</span></p>'
+        if code
+        else ""
+    )
     return (
         '<div class="qr"><p>On the phone: WhatsApp, Settings, Linked devices, Link a device.</p>'
-        f"{qr_as_svg(code)}</div>"
+        f"{typed}{qr_as_svg(qr)}</div>"
     )
 
 

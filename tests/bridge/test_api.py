@@ -9,6 +9,7 @@ import pytest
 
 from bridge.api import Pairing, application, served
 from bridge.page import Chat, Heard, Line, Page, render
+from bridge.pairing_code import CodeAnswer, CodeVerdict
 from contracts.bridge_health import BridgeHealth, Ears, parse_bridge_health
 from contracts.health import Part, Verdict
 from contracts.heard import HeardAnswer, HeardMessage, parse_heard
@@ -20,6 +21,9 @@ TOKEN = "a-token-of-the-tests"
 CODE = "https://wa.me/settings/linked_devices#REF,NOISE,IDENTITY,SECRET,6"
 
 
+NO_CODE = CodeAnswer(None, CodeVerdict(False, "paired"))
+
+
 @dataclass
 class Recorded:
     """A bridge whose answers are set by the test."""
@@ -28,6 +32,7 @@ class Recorded:
     ears: Ears = EARS
     reconnects: int = 0
     forbidden: str | None = None
+    code: CodeAnswer = NO_CODE
 
     def live(self) -> Verdict:
         """As set."""
@@ -53,6 +58,10 @@ class Recorded:
         """Counted, unless it is forbidden."""
         self.reconnects += self.forbidden is None
         return self.forbidden
+
+    async def pairing_code(self) -> CodeAnswer:
+        """As set."""
+        return self.code
 
     async def heard(self, after: int) -> HeardAnswer:
         """One message, after whatever was asked."""
@@ -123,7 +132,7 @@ async def test_health_keeps_the_shape_that_is_read_in_the_field(api: Called) -> 
 async def test_the_demo_finds_the_code_under_pairing(api: Called) -> None:
     """State and code as JSON; null when none is needed."""
     async with api.get("/pairing", host="bridge-primary") as answer:
-        assert await answer.json() == {"state": "waiting", "qr": CODE}
+        assert await answer.json() == {"state": "waiting", "qr": CODE, "code": None}
 
 
 @pytest.mark.parametrize("host", ["evil.example", "bridge-primary.evil.example", ""])
@@ -148,13 +157,41 @@ async def test_health_says_what_the_bridge_knows_of_its_ears(api: Called) -> Non
     assert told == BridgeHealth("primary", BAD, EARS)
 
 
-async def test_only_a_reconnect_can_be_asked_for_over_http(api: Called) -> None:
-    """Everything else only answers, and nobody reconnects without the token of the stack."""
+async def test_only_a_reconnect_and_a_code_can_be_asked_for_over_http(api: Called) -> None:
+    """Everything else only answers, and nobody does so without the token of the stack."""
     async with api.http.post(f"http://127.0.0.1:{api.port}/pairing") as answer:
         assert answer.status == 405
-    async with api.http.post(f"http://127.0.0.1:{api.port}/reconnect") as answer:
-        assert answer.status == 401
+    for path in ("/reconnect", "/pairing/code"):
+        async with api.http.post(f"http://127.0.0.1:{api.port}{path}") as answer:
+            assert answer.status == 401
     assert api.bridge.reconnects == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (CodeAnswer("ABCD-EFGH", CodeVerdict(True, "")), 201, {"code": "ABCD-EFGH"}),
+        (
+            CodeAnswer(None, CodeVerdict(False, "too soon", 59.2)),
+            429,
+            {"code": None, "reason": "too soon", "wait_s": 60},
+        ),
+        (
+            CodeAnswer(None, CodeVerdict(False, "paired")),
+            409,
+            {"code": None, "reason": "paired", "wait_s": 0},
+        ),
+    ],
+)
+async def test_a_code_is_given_or_refused_with_its_wait(
+    api: Called, answer: CodeAnswer, status: int, said: dict[str, object]
+) -> None:
+    """201 with the code, 429 with the seconds to wait, 409 where no code makes sense."""
+    api.bridge.code = answer
+    url = f"http://127.0.0.1:{api.port}/pairing/code"
+    async with api.http.post(url, headers={"Authorization": f"Bearer {TOKEN}"}) as given:
+        assert (given.status, await given.json()) == (status, said)
+        assert given.headers.get("Retry-After") == ("60" if status == 429 else None)
 
 
 async def test_a_reconnect_is_promised_or_refused_with_its_reason(api: Called) -> None:
@@ -184,6 +221,7 @@ def test_the_page_escapes_what_people_write_and_shows_the_code() -> None:
         colour="ok",
         status="captures",
         qr=CODE,
+        code="ABCD-EFGH",
         lines=[Line("store", "ok", "ok", "7 messages")],
         chats=[Chat("Lawley", [Heard("10:00", "Ann (…03)", "<script>alert(1)</script>")])],
         now="2026-11-24",
@@ -193,6 +231,7 @@ def test_the_page_escapes_what_people_write_and_shows_the_code() -> None:
     assert "&lt;script&gt;" in html
     assert "<svg" in html
     assert CODE not in html
+    assert "ABCD-EFGH" in html
 
 
 @pytest.mark.parametrize("shown", ["", "Bearer ", "Bearer wrong", f"Basic {TOKEN}"])

@@ -161,14 +161,22 @@ def test_direct_chats_never_touch_the_disk(tmp_path: Path) -> None:
 
 
 def test_an_edited_message_stands_under_its_own_id(tmp_path: Path) -> None:
-    """The phone shows the new text; what was heard before the edit stays known."""
-    heard = ("message", message(info("A1", phone(THANDI)), "DR1234567"))
-    with open_store(tmp_path) as store:
-        store.apply_rules(rules())
-        feed(store, [heard, ("history", history(shown("A1", edit("A1", "DR7654321"))))])
-        settle(store)
-    assert [one.id for one in messages(tmp_path)] == ["A1"]
-    assert {one.split()[0] for one in mentions(tmp_path)} == {"DR1234567", "DR7654321"}
+    """The phone shows the new text; what was heard before the edit stays known, as withdrawn."""
+    for number, (old, new) in enumerate(permutations(("DR1234567", "DR7654321"))):
+        copies = [
+            ("message", message(info("A1", phone(THANDI)), old)),
+            ("history", history(shown("A1", edit("A1", new)))),
+        ]
+        for turn, order in enumerate(permutations(copies)):
+            volume = tmp_path / f"{number}{turn}"
+            volume.mkdir()
+            with open_store(volume) as store:
+                store.apply_rules(rules())
+                feed(store, order)
+                settle(store)
+            assert contents(volume) == {"A1": [new]}
+            withdrawn = {drop.split()[0]: one[2] for drop, one in mentions(volume).items()}
+            assert withdrawn == {old: 1, new: 0}
 
 
 def test_our_own_messages_are_ours(tmp_path: Path) -> None:

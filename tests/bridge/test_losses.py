@@ -36,6 +36,7 @@ def _always(_chat: str, _id: str) -> bool:
         ("Message decryption for 3EB01 panicked: oh\ngoroutine 1", Meaning.SUSPECTED),
         ("Event handler panicked while handling a *events.Message: x", Meaning.SUSPECTED),
         ("Handler for 3EB01 failed", Meaning.SUSPECTED),
+        ("Failed to download history sync: download failed with status 404", Meaning.SUSPECTED),
         (CUT_OFF, Meaning.CUT_OFF),
         ("Closing handler queue loop in the middle of handling <message/>", Meaning.SUSPECTED),
         ("Closing handler queue loop in the middle of handling <receipt/>", Meaning.HARMLESS),

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bridge.api import application, served
+from bridge.pairing_code import CodeAnswer, CodeVerdict
 from bridge.peers import KEPT_AT_MOST, Peers
 from bridge.settings import Peer
 from bridge.store import Store
@@ -32,6 +33,10 @@ class Heard(Recorded):
         window = tuple(self.messages[after : after + LIMIT])
         seq = len(self.messages)
         return HeardAnswer("backup", self.store_id, seq, after + len(window), (), window)
+
+    async def pairing_code(self) -> CodeAnswer:
+        """It is paired."""
+        return CodeAnswer(None, CodeVerdict(False, "paired"))
 
     def hears(self, *identities: str, witness: bool = True) -> None:
         """Messages arrive at the peer."""

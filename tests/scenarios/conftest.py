@@ -24,7 +24,18 @@ from tests.conftest import ROOT, Stack, call, docker, eventually
 NUMBERS = {"primary": "27820000001", "backup": "27820000002"}
 BRIDGES = {"primary": "bridge-primary", "backup": "bridge-backup"}
 SERVICES = (*BRIDGES.values(), "database-migrate")
-STORIES = ("Story", "Kinds", "Kills", "Race", "Texts", "Twins", "Deaf", "Faults", "Replayed")
+STORIES = (
+    "Story",
+    "Kinds",
+    "Kills",
+    "Race",
+    "Texts",
+    "Twins",
+    "Deaf",
+    "Faults",
+    "Replayed",
+    "History",
+)
 """Projects of the scenarios, beside the seed's four."""
 
 READ_STORE = """
