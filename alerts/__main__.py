@@ -4,6 +4,7 @@
     ack [SUBJECT …]   say that you know of the faults that were told; of these subjects, or of all
     opened BRIDGE     say that WhatsApp was opened on the phone of that bridge's number
     list              what people have been told and is not over
+    near-misses [DAY] the texts of a day that nearly name a drop; of yesterday, if no day is named
 
 Exit codes of the service: 0 asked to stop, 1 a bug, 78 wrong settings or a newer book.
 """
@@ -15,17 +16,21 @@ import os
 import sys
 import time
 from contextlib import AsyncExitStack
+from datetime import date, datetime, timedelta
 
-from alerts import calendar, delivery, health, metrics
+import aiohttp
+
+from alerts import calendar, delivery, health, metrics, watching
 from alerts.api import application, served
 from alerts.book import Book, BookIncompatible, BookUnavailable
 from alerts.health import Beat, Known, phone_fact
 from alerts.judgement import acknowledged
-from alerts.letters import letter_for_test
+from alerts.letters import letter_for_test, list_letter
 from alerts.settings import Settings, read_settings
 from alerts.watch import Watch
 from contracts import service
 from contracts.health import Verdict
+from contracts.near_misses import NearMissList
 from contracts.problems import ConfigurationError
 
 log = logging.getLogger("alerts")
@@ -68,6 +73,9 @@ async def serve(stop: asyncio.Event) -> None:
     except BookIncompatible as newer:
         log.error("not started", extra={"reason": str(newer)})
         raise SystemExit(service.MISCONFIGURED) from None
+    except BookUnavailable as unavailable:
+        log.error("not started", extra={"reason": str(unavailable)})
+        raise SystemExit(service.BUG) from None
     now = time.monotonic()
     known = Known(started_at=now, turned_at=now)
     if settings.heartbeat_url:
@@ -137,6 +145,20 @@ def opened(settings: Settings, book: Book, bridge: str) -> int:
     return 0
 
 
+async def near_misses(settings: Settings, day: str) -> int:
+    """Print the list of a day, as the daily message has it."""
+    lists: dict[str, NearMissList] = {}
+    async with aiohttp.ClientSession() as session:
+        for one in (one for one in settings.watched if one.bridge):
+            try:
+                lists[one.name] = await watching.near_misses(session, one, settings.api_token, day)
+            except (OSError, aiohttp.ClientError, ValueError) as trouble:
+                print(f"{one.name} gives no list: {trouble}", file=sys.stderr)
+    letter = list_letter(day, lists, settings.zone)
+    print(f"{letter.title}\n{letter.body}" if letter else f"near misses of {day}: none")
+    return 0 if lists else 1
+
+
 def show(settings: Settings, book: Book) -> int:
     """Print what people know of and is not over."""
     told = [one for one in book.conditions().values() if one.told_word]
@@ -149,6 +171,11 @@ def show(settings: Settings, book: Book) -> int:
     return 0
 
 
+def _day(text: str) -> date:
+    """A day as 2026-11-28; raises ValueError."""
+    return date.fromisoformat(text)
+
+
 def main() -> int:
     """Serve, or do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m alerts", description=__doc__)
@@ -157,6 +184,8 @@ def main() -> int:
     verbs.add_parser("ack").add_argument("subjects", nargs="*", metavar="SUBJECT")
     verbs.add_parser("opened").add_argument("bridge", metavar="BRIDGE")
     verbs.add_parser("list")
+    listing = verbs.add_parser("near-misses")
+    listing.add_argument("day", nargs="?", metavar="DAY", type=_day)
     asked = parser.parse_args()
     if asked.verb is None:
         service.run(serve)
@@ -170,6 +199,9 @@ def main() -> int:
                 return ack(book, asked.subjects)
             case "opened":
                 return opened(settings, book, asked.bridge)
+            case "near-misses":
+                yesterday = datetime.now(settings.zone).date() - timedelta(days=1)
+                return asyncio.run(near_misses(settings, str(asked.day or yesterday)))
             case _:
                 return show(settings, book)
     except ConfigurationError as wrong:

@@ -105,6 +105,9 @@ class Book:
             if version == 0:
                 for statement in _statements():
                     db.execute(statement)
+            (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if said != "ok":
+                raise sqlite3.DatabaseError(said)
             for sink in sinks:
                 db.execute(_ADDRESSED, (sink,))
             waits = "SELECT DISTINCT sink FROM delivery WHERE delivered_at IS NULL"

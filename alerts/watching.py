@@ -77,11 +77,20 @@ async def _ask(session: aiohttp.ClientSession, url: str) -> Answer:
     return Answer(verdict, "", time.monotonic() - asked)
 
 
+def last_captured(figures: bytes) -> float | None:
+    """When a bridge last captured an event, by its /metrics; None if it never did.
+
+    Raises:
+        ValueError: the figure is none.
+    """
+    found = _LAST_CAPTURED.search(figures)
+    return float(found[1]) if found else None
+
+
 async def _last_captured(session: aiohttp.ClientSession, url: str) -> float | None:
     try:
         _, body = await _get(session, url)
-        found = _LAST_CAPTURED.search(body)
-        return float(found[1]) if found else None
+        return last_captured(body)
     except (OSError, aiohttp.ClientError, ValueError):
         return None  # its /health says so in words
 

@@ -167,6 +167,21 @@ def test_a_damaged_book_is_set_aside(tmp_path: Path) -> None:
     ]
 
 
+def test_a_page_that_was_damaged_is_noticed_at_the_start(tmp_path: Path, book: Book) -> None:
+    """Otherwise each start would end at the first look."""
+    path = tmp_path / "alerts.db"
+    for _ in range(200):
+        book.post(LETTER, ["a"], 1.0)
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"?" * 8192)
+
+    Book(path).prepare(["a"])
+
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+    assert book.next_for("a") is None
+
+
 def test_a_newer_book_is_left_alone(tmp_path: Path, book: Book) -> None:
     """An older version does not write into what a newer one has made."""
     with book._transaction() as db:  # noqa: SLF001 - what a newer version would have done

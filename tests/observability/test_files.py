@@ -15,6 +15,7 @@ import yaml
 from alerts import metrics as alerts_metrics
 from alerts.health import Known
 from alerts.judgement import Condition, Finding
+from alerts.watching import last_captured
 from bridge import metrics as bridge_metrics
 from bridge.health import StoreFacts
 from contracts.stack import load_stack
@@ -43,6 +44,15 @@ def figures() -> dict[str, set[str]]:
             labels = set(re.findall(r'(\w+)="', sample[2] or ""))
             found[sample[1]] = found.get(sample[1], set()) | labels
     return found
+
+
+def test_alerts_find_out_when_a_bridge_last_heard_anything() -> None:
+    """They read it from the figures of the bridge, under the name that it has there."""
+    counts = replace(COUNTS, last_captured_at_ms=1_795_000_000_500)
+    facts = replace(WELL, store=StoreFacts(counts, None, 0.0))
+    assert last_captured(bridge_metrics.render(facts, MACHINE)) == 1_795_000_000.5
+    never = replace(WELL, store=StoreFacts(replace(counts, last_captured_at_ms=None), None, 0.0))
+    assert last_captured(bridge_metrics.render(never, MACHINE)) is None
 
 
 def dashboard() -> Any:  # noqa: ANN401 - Grafana's own JSON
