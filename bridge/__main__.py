@@ -105,7 +105,7 @@ class _Bridge:
             listening.whatsapp.pair_phone,
         )
         status = Status(settings, listening, store, membership, self._publishing, peers, codes)
-        losses = clientlog.Losses(store, listening.session_unwritable)
+        losses = clientlog.Losses(store, listening.session_unwritable, listening.out_of_step)
         listening.whatsapp.on_lost = losses.lost
         open_things.enter_context(clientlog.judged(losses.found))
         beat = watchdog.Beat()
@@ -114,7 +114,12 @@ class _Bridge:
             state = listening.state
             # A question from before the login may be answered a moment after it.
             settled = state.connected and time.monotonic() - state.since > watchdog.STUCK_S
-            return watchdog.Progress(beat.age_s, listening.stuck_s, dialling=not settled)
+            return watchdog.Progress(
+                beat.age_s, listening.stuck_s, listening.whatsapp.storing_s, dialling=not settled
+            )
+
+        def end(reason: str) -> None:
+            watchdog.end(reason, listening.whatsapp.leave)
 
         api = application(status, settings.hosts, settings.api_token)
         await open_things.enter_async_context(served(api, "0.0.0.0", settings.port))  # noqa: S104 - in a container; published on 127.0.0.1
@@ -140,7 +145,7 @@ class _Bridge:
             prefix = settings.log_prefix
             print("\n".join(f"{prefix}{line}" for line in text.splitlines()), file=sys.stderr)
 
-        open_things.enter_context(watchdog.watched(progress))
+        open_things.enter_context(watchdog.watched(progress, end))
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(job, name=name)

@@ -16,6 +16,8 @@ SHOWN = 300  # characters; a stanza's ciphertext and a Go stack fill pages
 LOOK_AGAIN_S = 10.0  # what came twice may still be on its way to the store the first time
 RETRY_S = 5.0
 
+_NO_LOSS = frozenset({Meaning.HARMLESS, Meaning.PLACEHOLDER, Meaning.OUT_OF_STEP})
+
 
 class _Judged(logging.Handler):
     """Judges each warning; called in the thread that takes Go's log lines."""
@@ -57,9 +59,12 @@ def judged(found: Callable[[Finding], None]) -> Iterator[None]:
 class Losses:
     """Writes down what the lines stand for; on the loop, since some must be looked at later."""
 
-    def __init__(self, store: Store, unwritable: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, unwritable: Callable[[str], None], out_of_step: Callable[[], None]
+    ) -> None:
         self._store = store
         self._unwritable = unwritable
+        self._out_of_step = out_of_step
         self._loop = asyncio.get_running_loop()
         self._findings: asyncio.Queue[tuple[float, Finding]] = asyncio.Queue()
 
@@ -67,7 +72,9 @@ class Losses:
         """Take a judged line from any thread."""
         if finding.meaning is Meaning.DISK:
             self._unwritable(finding.text)
-        if finding.meaning in (Meaning.HARMLESS, Meaning.PLACEHOLDER) or self._loop.is_closed():
+        elif finding.meaning is Meaning.OUT_OF_STEP:
+            self._out_of_step()
+        if finding.meaning in _NO_LOSS or self._loop.is_closed():
             return
         later = finding.meaning in (Meaning.REDELIVERED, Meaning.CUT_OFF)
         due = self._loop.time() + (LOOK_AGAIN_S if later else 0.0)

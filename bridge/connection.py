@@ -168,6 +168,8 @@ def apply(state: Connection, event: Event, now: float) -> Connection:  # noqa: C
 
 RETRY_AT_MOST_S = 30.0
 STUCK_S = 300.0  # whatsmeow reconnects by itself; five minutes without success is not "by itself"
+AFTER_BAN_S = 2.0
+BAN_UNTOLD_S = 60.0  # a ban that names no time: dialling at once would be a loop
 AFTER_LOGOUT_S = 2.0  # LoggedOut is told some 4 ms before the session row is deleted
 
 
@@ -179,7 +181,7 @@ def next_start(state: Connection, event: Event, now: float) -> float | None:
         case LoggedOut():
             return now + AFTER_LOGOUT_S
         case Banned(_, expire_s):
-            return now + max(expire_s, 60.0)
+            return now + (expire_s + AFTER_BAN_S if expire_s > 0 else BAN_UNTOLD_S)
         case Refused():
             return now + min(60.0 * state.failures, 600.0)
         case Unreachable():

@@ -20,6 +20,7 @@ from bridge import connection, disk, reserve, session, signals
 from bridge.account import AccountVerdict, judge_account
 from bridge.connection import Connection, apply, next_start
 from bridge.disk import DiskVerdict, judge_disk
+from bridge.faults import todo
 from bridge.signals import Account
 from bridge.store import StoreFull
 from bridge.whatsapp import Capture, Death, WhatsApp
@@ -30,6 +31,7 @@ T = TypeVar("T")
 OBSERVE_S = 1.0
 FORGET_S = 86_400.0
 UNWRITABLE_S = 10.0  # how long a session that could not be written is left alone
+ANEW_AT_MOST_EVERY_S = 10.0  # what a new login did not heal, the next one will not heal either
 ABANDONED_AT_MOST = (
     20  # each attempt to pair that timed out leaves a thread behind: an hour's worth
 )
@@ -135,7 +137,9 @@ class Listening:
         """Set when only a new process gets rid of the threads of attempts to pair."""
         self._due: float | None = None
         self._unwritable_until = 0.0
+        self._dialled_anew = -ANEW_AT_MOST_EVERY_S
         self._asked: float | None = None
+        self._leaving: float | None = None
 
     # --- from the client's threads --------------------------------------------------------------
 
@@ -149,6 +153,10 @@ class Listening:
         with contextlib.suppress(OSError):  # a volume that is gone has nothing to give
             reserve.release(self._volumes)
         self._loop.call_soon_threadsafe(self._leave_for, line)
+
+    def out_of_step(self) -> None:
+        """The client can read no frame any more, and would find out after three minutes."""
+        self._loop.call_soon_threadsafe(self._dial_anew, "out of step with the server's cipher")
 
     def _store(self, kind: str, payload: bytes, received_at_ms: int, live: bool) -> None:
         with contextlib.suppress(OSError):  # the look of every second has a word for it
@@ -182,17 +190,28 @@ class Listening:
         """
         if (reason := refusal(self.state, self.account, self.room)) is not None:
             return reason
-        if self._due is None and self.state.word not in connection.ON_THE_WAY:
-            log.warning("reconnecting", extra={"reason": "asked to"})
-            self._due = time.monotonic()
-            self._inbox.put_nowait(signals.Tick())
+        self._dial_anew("asked to")
         return None
+
+    def _dial_anew(self, reason: str) -> None:
+        """Have the client replaced, unless one is on its way or the last one has just come."""
+        now = time.monotonic()
+        if self._due is not None or self.state.word in connection.ON_THE_WAY:
+            return
+        if now - self._dialled_anew < ANEW_AT_MOST_EVERY_S:
+            return
+        log.warning("reconnecting", extra={"reason": reason})
+        self._due = self._dialled_anew = now
+        self._inbox.put_nowait(signals.Tick())
 
     @property
     def stuck_s(self) -> float:
-        """For how long the client has not answered a question it answers from memory."""
-        asked = self._asked
-        return 0.0 if asked is None else time.monotonic() - asked
+        """For how long the client has not answered a question it answers from memory.
+
+        Or has not left, which it does within some seconds when it is told to.
+        """
+        now = time.monotonic()
+        return max((now - at for at in (self._asked, self._leaving) if at is not None), default=0.0)
 
     def _leave_for(self, line: str) -> None:
         self._unwritable_until = time.monotonic() + UNWRITABLE_S
@@ -315,13 +334,17 @@ class Listening:
             )
             level = logging.INFO if good else logging.WARNING
             said = {"state": str(self.state.word), "reason": self.state.reason}
+            if (needed := todo("whatsapp", self.state.word)) is not None:
+                said["todo"] = needed
             log.log(level, "WhatsApp", extra=said)
 
     async def _act(self, now: float) -> None:
         running = self.whatsapp.running
         wish = step(self.state, self.account, self.room, due=self._due, running=running, now=now)
         if wish in (Step.STOP, Step.RESTART):
+            self._leaving = now
             await in_thread(self.whatsapp.stop)
+            self._leaving = None
             if self.whatsapp.abandoned >= ABANDONED_AT_MOST:
                 self.worn_out.set()
             if self._logged_out:

@@ -20,6 +20,7 @@ class Meaning(StrEnum):
     PLACEHOLDER = "placeholder"  # an UndecryptableMessage event follows and is stored
     REDELIVERED = "redelivered"  # harmless if the id is in the store, else a detected loss
     CUT_OFF = "cut off"  # not acknowledged, so it comes again: looked for a little later
+    OUT_OF_STEP = "out of step"  # no frame is read any more; a new login brings what came in them
     SUSPECTED = "suspected"
     DISK = "disk"  # the session could not be written: leave before more is acknowledged
 
@@ -78,6 +79,8 @@ _TABLE = (
         r"^Closing handler queue loop in the middle of handling <message [^>]*"
         r'from="(?P<chat>[^"]+)" id="(?P<id>[^"]+)"',
     ),
+    # The cipher counts frames: after one that it cannot read it reads none, until a new login.
+    *_row(Meaning.OUT_OF_STEP, "frames not decrypted", r"^Failed to decrypt frame"),
     *_row(
         Meaning.PLACEHOLDER,
         "not decrypted",
@@ -89,7 +92,7 @@ _TABLE = (
         "stanza not parsed",
         r"^Failed to parse message: ",
         r"^Failed to parse group notification",
-        r"^Failed to (?:decrypt frame|decompress frame|decode node in frame)",
+        r"^Failed to (?:decompress frame|decode node in frame)",
     ),
     *_row(
         Meaning.SUSPECTED,
@@ -206,7 +209,7 @@ def loss_of(finding: Finding, is_stored: Callable[[str, str], bool]) -> Loss | N
     if finding.sender is not None and not (chat or "").endswith("@g.us"):
         return None
     match finding.meaning:
-        case Meaning.HARMLESS | Meaning.PLACEHOLDER:
+        case Meaning.HARMLESS | Meaning.PLACEHOLDER | Meaning.OUT_OF_STEP:
             return None
         case Meaning.REDELIVERED | Meaning.CUT_OFF:
             if identity is not None and chat is not None and is_stored(chat, identity):

@@ -8,8 +8,10 @@ from typing import Protocol
 
 from neonize.exc import NeonizeError
 
-from bridge.listening import Listening, in_thread
+from bridge.connection import Connection
+from bridge.listening import in_thread
 from bridge.store import Store, StoreUnavailable
+from bridge.whatsapp import Group
 from contracts.projects import Projects
 
 log = logging.getLogger(__name__)
@@ -21,10 +23,36 @@ LIDS_AT_ONCE = 100
 LID_AGAIN_S = 600.0
 
 
+class Asked(Protocol):
+    """Who answers from threads: the client."""
+
+    def groups(self) -> tuple[Group, ...]:
+        """The groups this number is in; raises NeonizeError."""
+
+    def pn_of(self, lid: str) -> str:
+        """The phone number behind a LID, or ""."""
+
+
+class Connected(Protocol):
+    """The connection, as far as membership goes."""
+
+    @property
+    def state(self) -> Connection:
+        """What is known of it."""
+
+    @property
+    def groups_changed(self) -> asyncio.Event:
+        """Set at each login and whenever somebody joined or left somewhere."""
+
+    @property
+    def whatsapp(self) -> Asked:
+        """The client."""
+
+
 class Membership:
     """The groups of this number, refreshed at each login, each change and each hour."""
 
-    def __init__(self, listening: Listening, store: Store, projects: Projects) -> None:
+    def __init__(self, listening: Connected, store: Store, projects: Projects) -> None:
         self._listening = listening
         self._store = store
         self._projects = projects
@@ -100,9 +128,5 @@ class Membership:
                 await asyncio.to_thread(self._store.learn_alias, lid, pn, "client")
 
 
-class _KnowsNumbers(Protocol):
-    def pn_of(self, lid: str) -> str: ...
-
-
-def _question(whatsapp: _KnowsNumbers, lid: str) -> Callable[[], str]:
+def _question(whatsapp: Asked, lid: str) -> Callable[[], str]:
     return lambda: whatsapp.pn_of(lid)

@@ -13,6 +13,7 @@ from bridge import disk, health
 from bridge import metrics as figures
 from bridge.api import Pairing
 from bridge.connection import Word
+from bridge.faults import todo
 from bridge.health import Facts, PublishFacts, StoreFacts
 from bridge.listening import Listening
 from bridge.losses import causes
@@ -92,7 +93,10 @@ class Status:
                 if part.name in ("whatsapp", "publishing") or (first and part.ok):
                     continue  # these tell their own story
                 level = logging.INFO if part.ok else logging.WARNING
-                log.log(level, part.name, extra={"verdict": part.word, "reason": part.reason})
+                said = {"verdict": part.word, "reason": part.reason}
+                if (needed := todo(part.name, part.word)) is not None:
+                    said["todo"] = needed
+                log.log(level, part.name, extra=said)
 
     def facts(self) -> Facts:
         """Everything a verdict is made of."""

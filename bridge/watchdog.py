@@ -2,6 +2,8 @@
 
 A process that hangs looks alive to Docker and captures nothing. The watch is a thread, since a loop
 that is stuck cannot look at itself. `judge` decides and is pure; times are monotonic seconds.
+Before the end the client disconnects, so that no receipt leaves for what nobody will store, and
+what it has received is still stored where that is possible.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ LOOK_S = 1.0
 STUCK_S = 30.0
 DIALLING_S = 180.0  # a client that dials answers only when the attempt is over
 PAUSED_S = 5.0  # a watch that wakes so late was itself held: the machine slept
+LEAVING_S = 12.0  # a client that hangs cannot be made to leave
 LAST_WORDS_S = 3.0  # the log may be what hangs
 STUCK_EXIT = 70  # EX_SOFTWARE: a bug of ours or of a library, nothing a person has set
 
@@ -29,6 +32,8 @@ class Progress:
 
     loop_s: float
     client_s: float
+    storing_s: float
+    """Of one attempt to store an event; a store that refuses makes progress, one that hangs not."""
     dialling: bool
 
 
@@ -38,6 +43,8 @@ def judge(progress: Progress) -> str | None:
         return f"the event loop has made no turn for {progress.loop_s:.0f} s"
     if progress.client_s > (DIALLING_S if progress.dialling else STUCK_S):
         return f"the WhatsApp client has not answered for {progress.client_s:.0f} s"
+    if progress.storing_s > STUCK_S:
+        return f"an attempt to store an event has not returned for {progress.storing_s:.0f} s"
     return None
 
 
@@ -59,18 +66,21 @@ class Beat:
             await asyncio.sleep(LOOK_S)
 
 
-def end(reason: str) -> None:
-    """Say why and leave at once: what would have to unwind is what hangs."""
-    last = threading.Timer(LAST_WORDS_S, os._exit, (STUCK_EXIT,))
+def end(reason: str, leave: Callable[[], object]) -> None:
+    """Disconnect, say why, and end: what would have to unwind is what hangs."""
+    last = threading.Timer(LEAVING_S + LAST_WORDS_S, os._exit, (STUCK_EXIT,))
     last.daemon = True
     last.start()
+    leaving = threading.Thread(target=leave, name="leaving", daemon=True)
+    leaving.start()
     log.critical("stuck, ending the process", extra={"reason": reason})
+    leaving.join(LEAVING_S)
     logging.shutdown()
     os._exit(STUCK_EXIT)
 
 
 @contextmanager
-def watched(measure: Callable[[], Progress], act: Callable[[str], None] = end) -> Iterator[None]:
+def watched(measure: Callable[[], Progress], act: Callable[[str], None]) -> Iterator[None]:
     """Watch from a thread until the block is left; `act` gets the sentence, once."""
     stopped = threading.Event()
 

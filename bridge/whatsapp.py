@@ -126,6 +126,7 @@ class WhatsApp:
         self._giving_up = threading.Event()
         self._busy = False
         self._last_callback = time.monotonic()
+        self._attempted_at: float | None = None
         self._backlog_since: float | None = time.monotonic()
         self._stderr = StandardError()
         self.abandoned = 0
@@ -148,6 +149,15 @@ class WhatsApp:
     def holds_since(self) -> float | None:
         """Since when (monotonic) the current callback has been running; None if none is."""
         return self._last_callback if self._busy else None
+
+    @property
+    def storing_s(self) -> float:
+        """For how long the current attempt to store has not returned; 0 between two attempts.
+
+        An attempt that fails returns: the event is held and tried again, and nothing hangs.
+        """
+        at = self._attempted_at
+        return 0.0 if at is None else time.monotonic() - at
 
     def start(self) -> None:
         """Start a new client in a thread; returns at once. Nothing if one is running."""
@@ -180,12 +190,8 @@ class WhatsApp:
         client, thread = self._client, self._thread
         if client is None or thread is None:
             return
-        self._stopping.set()
-        listening = self._listening
-        if listening:
-            client.disconnect()
-            self._drain()
-        else:
+        listening = self.leave()
+        if not listening:
             self._stderr.mute()
         self._client = self._thread = None
         client.stop()  # type: ignore[no-untyped-call]
@@ -193,6 +199,16 @@ class WhatsApp:
         if thread.is_alive():
             self.abandoned += 1
         self._emit(signals.Stopped())
+
+    def leave(self) -> bool:
+        """Disconnect, so that no further receipt leaves, and drain; whether it was listening."""
+        client = self._client
+        self._stopping.set()
+        if client is None or not self._listening:
+            return False
+        client.disconnect()
+        self._drain()
+        return True
 
     def _run(self, client: _Client) -> None:
         """Block in the client until it is stopped; tell what ended it otherwise."""
@@ -259,24 +275,30 @@ class WhatsApp:
             return
         received_at_ms = time.time_ns() // 1_000_000
         held = False
-        while True:
-            try:
-                self._capture(kind, payload, received_at_ms, self._live())
-            except Exception as failed:  # noqa: BLE001 - whatever it is, letting go loses it
-                if not held:
-                    log.error("cannot store, holding", extra={"kind": kind, "error": repr(failed)})
-                held = True
-                if self._giving_up.wait(HOLD_S):
-                    log.critical("given up, LOST", extra={"kind": kind, "bytes": len(payload)})
-                    size = len(payload)
-                    self.on_lost(
-                        f"A {kind} of {size} bytes could not be stored before the client stopped"
-                    )
-                    return
-            else:
-                if held:
-                    log.warning("stored what was held", extra={"kind": kind})
+        while (failed := self._attempt(kind, payload, received_at_ms)) is not None:
+            if not held:
+                log.error("cannot store, holding", extra={"kind": kind, "error": repr(failed)})
+            held = True
+            if self._giving_up.wait(HOLD_S):
+                size = len(payload)
+                log.critical("given up, LOST", extra={"kind": kind, "bytes": size})
+                self.on_lost(
+                    f"A {kind} of {size} bytes could not be stored before the client stopped"
+                )
                 return
+        if held:
+            log.warning("stored what was held", extra={"kind": kind})
+
+    def _attempt(self, kind: str, payload: bytes, received_at_ms: int) -> Exception | None:
+        """Try once to store an event; gives what stands against it."""
+        self._attempted_at = time.monotonic()
+        try:
+            self._capture(kind, payload, received_at_ms, self._live())
+        except Exception as failed:  # noqa: BLE001 - whatever it is, letting go loses the event
+            return failed
+        finally:
+            self._attempted_at = None
+        return None
 
     def _tell(self, code: int, payload: bytes) -> None:
         if code == translation.LOGGED_IN_AS:

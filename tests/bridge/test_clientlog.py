@@ -55,7 +55,7 @@ def test_a_line_is_shortened_for_people_and_kept_whole_for_the_judge(
 async def _record(store: Store, text: str) -> list[str]:
     """Let one line through the recorder; gives what asked to leave WhatsApp."""
     left: list[str] = []
-    losses = clientlog.Losses(store, left.append)
+    losses = clientlog.Losses(store, left.append, lambda: left.append("out of step"))
     before = store.counts()
     running = asyncio.create_task(losses.run())
     losses.found(judge(text))
@@ -82,6 +82,13 @@ async def test_a_message_delivered_twice_and_never_stored_is_a_detected_loss(
     monkeypatch.setattr(clientlog, "LOOK_AGAIN_S", 0.05)
     await _record(store, f"Ignoring message 3EB0AA from {SENDER} in {GROUP}: old counter")
     assert store.counts().detected_losses == 1
+
+
+async def test_a_client_that_can_read_no_frame_is_told_to_dial_anew(store: Store) -> None:
+    """What came in the frames was not acknowledged and comes again, so it is no loss."""
+    line = "Failed to decrypt frame: cipher: message authentication failed"
+    assert await _record(store, line) == ["out of step"]
+    assert store.counts().suspected_losses == 0
 
 
 async def test_a_session_that_cannot_be_written_makes_the_bridge_leave(store: Store) -> None:

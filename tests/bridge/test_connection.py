@@ -108,7 +108,7 @@ def test_a_banned_account_comes_back_when_the_ban_has_ended_and_not_before() -> 
     """The server names the seconds; a client that dials meanwhile may prolong the ban."""
     state, now = _after(signals.Connected(), BANNED)
     assert "3600 s" in state.reason
-    assert next_start(state, BANNED, now) == now + 3_600
+    assert next_start(state, BANNED, now) == now + 3_600 + connection.AFTER_BAN_S
     state = apply(state, signals.Stopped(), now + 3_600)
     assert apply(state, signals.Started(), now + 3_600).word is Word.STARTING
 
