@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+import bridge.lean  # noqa: F401 - first: it decides what of neonize is loaded
 from bridge import clientlog, console, interpreter, pairing, session, watchdog
 from bridge.api import application, served
 from bridge.ask_code import ask_code
