@@ -56,12 +56,12 @@ async def _record(store: Store, text: str) -> list[str]:
     """Let one line through the recorder; gives what asked to leave WhatsApp."""
     left: list[str] = []
     losses = clientlog.Losses(store, left.append, lambda: left.append("out of step"))
-    before = store.counts()
+    before = store.losses()
     running = asyncio.create_task(losses.run())
     losses.found(judge(text))
     try:
         async with asyncio.timeout(60):
-            while store.counts() == before and not left:
+            while store.losses() == before and not left:
                 await asyncio.sleep(0.01)
     finally:
         running.cancel()
