@@ -63,9 +63,12 @@ RELEASE_HELD = "SELECT public.release_held($1::text)"
 IMPORT_VALID_DROPS = "SELECT public.import_valid_drops(%s::text, %s::text[])"
 """Project and drops, as psycopg wants its parameters; returns how many were not in the list."""
 
-FOLLOW_STORE = "SELECT compared_at, due FROM public.follow_store($1::text, $2::text, $3::text)"
+FOLLOW_STORE = (
+    "SELECT compared_at, lacked, due FROM public.follow_store($1::text, $2::text, $3::text)"
+)
 """$1 environment, $2 store_id, $3 bridge: this file is followed now. When it was last compared with
-the ledger, and whether it has to be: it never was since a monitor came to it from another file."""
+the ledger, what was lacking then, and whether it has to be compared: it never was since a monitor
+came to it from another file."""
 
 READ_CURSORS = (
     "SELECT chat, rules_hash, change_seq FROM public.monitor_cursors"
@@ -78,8 +81,8 @@ ADVANCE_CURSORS = (
 )
 """$1 environment, $2 store_id, $3 chats, $4 their rules, $5 change_seq; only ever forward."""
 
-FORGET_CURSORS = "SELECT public.forget_cursors($1::text, $2::text, $3::bigint)"
-"""$1 environment, $2 store_id, $3 seq of a file that was rolled back: cursors above it go."""
+FORGET_CURSORS = "SELECT public.forget_cursors($1::text, $2::text)"
+"""$1 environment, $2 store_id of a file that was rolled back."""
 
 LACKING_MENTIONS = (
     "SELECT drop_number, chat, message_id FROM public.lacking_mentions($1::text::jsonb)"

@@ -15,7 +15,7 @@ from contracts.messages import MessagesUnreadable
 from monitor.application import AllRefusedError, Application
 from monitor.errors import Remedy, SchemaMismatchError, remedy_for, sentence
 from monitor.file import Look, MessagesFile
-from monitor.ledger import Ledger, connected
+from monitor.ledger import Followed, Ledger, connected
 from monitor.status import Status
 from monitor.waking import AGAIN_S, NET_S
 
@@ -50,6 +50,8 @@ class _Store:
     position: int
     cursors: dict[str, int]
     """Group -> change_seq; beyond `position` where a new group begins from below."""
+    begun_at: int
+    """How far the file had come when it was taken up: until then there is nothing to compare."""
     saved: int
     saved_at: float
     compare_at: float
@@ -113,9 +115,9 @@ class Follower:
         waits = iter(AGAIN_S)
         while True:
             self._status.turn()
+            await self._now_and_then(ledger, url)
             wait = next(waits, None)
             if wait is None:
-                await self._while_idle(ledger, url)
                 await self._woken(NET_S)
                 waits = iter(AGAIN_S)
                 continue
@@ -143,7 +145,7 @@ class Follower:
         if store is None or (store.store_id, store.inode) != (look.identity.store_id, look.inode):
             self._store = await self._take_up(ledger, look)
             return True
-        if look.identity.seq < store.position:
+        if look.identity.seq < max(store.cursors.values(), default=store.position):
             await self._rolled_back(ledger, store, look)
             return True
         if look.read_to == store.position:
@@ -192,12 +194,7 @@ class Follower:
         position = min(cursors.values(), default=identity.seq)
         before = self._store
         copied = before is not None and before.store_id == identity.store_id
-        now = time.monotonic()
-        due_in = 0.0
-        if not followed.comparison_due and followed.compared_at is not None and not copied:
-            age = (datetime.now(UTC) - followed.compared_at).total_seconds()
-            due_in = max(0.0, self._pace.compare_s - age)
-        self._status.lacked = None
+        self._status.lacked = None if copied else followed.lacked
         self._status.saw(identity, min(position, identity.seq))
         log.log(
             logging.WARNING if copied else logging.INFO,
@@ -209,10 +206,26 @@ class Follower:
                 "seq": identity.seq,
             },
         )
+        now = time.monotonic()
         return _Store(
-            identity.store_id, look.inode, identity.bridge, position, cursors, position, now,
-            now + due_in,
-        )  # fmt: skip
+            store_id=identity.store_id,
+            inode=look.inode,
+            bridge=identity.bridge,
+            position=position,
+            cursors=cursors,
+            begun_at=identity.seq,
+            saved=position,
+            saved_at=now,
+            compare_at=now + (0 if copied else self._compared_in(followed)),
+        )
+
+    def _compared_in(self, followed: Followed) -> float:
+        """Seconds until this file is to be compared with the ledger."""
+        if followed.compared_at is None:
+            return 0.0
+        pace = self._pace.compare_again_s if followed.lacked else self._pace.compare_s
+        age = (datetime.now(UTC) - followed.compared_at).total_seconds()
+        return max(0.0, pace - age)
 
     async def _rolled_back(self, ledger: Ledger, store: _Store, look: Look) -> None:
         """The file has gone back behind our cursor: everything in it is read again."""
@@ -220,8 +233,9 @@ class Follower:
             "the file was rolled back; it is read again from the beginning",
             extra={"bridge": store.bridge, "read_seq": store.position, "seq": look.identity.seq},
         )
-        await ledger.forget(store.store_id, look.identity.seq)
+        await ledger.forget(store.store_id)
         store.position = store.saved = 0
+        store.begun_at = look.identity.seq
         store.cursors = dict.fromkeys(store.cursors, 0)
         store.compare_at = time.monotonic()
 
@@ -233,8 +247,8 @@ class Follower:
         await ledger.advance(store.store_id, self._rules, store.position)
         store.saved, store.saved_at = store.position, now
 
-    async def _while_idle(self, ledger: Ledger, url: str) -> None:
-        """What is done when the file has nothing new: the second source, and the net."""
+    async def _now_and_then(self, ledger: Ledger, url: str) -> None:
+        """What is due by the clock: the second source, and the net."""
         now = time.monotonic()
         if now >= self._waiting_at:
             self._waiting_at = now + self._pace.waiting_s
@@ -243,8 +257,9 @@ class Follower:
             while applied := await ledger.apply_waiting(self._application.since()):
                 log.info("applied what nobody had applied", extra={"drops": applied})
                 self._status.turn()
-        if self._store is not None and now >= self._store.compare_at:
-            await self._compare(ledger, self._store)
+        store = self._store
+        if store is not None and now >= store.compare_at and store.position >= store.begun_at:
+            await self._compare(ledger, store)
 
     async def _learn(self, ledger: Ledger, store: _Store) -> None:
         """In a schema that no bridge writes to, our own numbers are known from the file."""
@@ -260,8 +275,12 @@ class Follower:
         after, lacked = 0, 0
         while after < store.position:
             look = await self._look(after, store.position)
-            if look is None or look.identity.store_id != store.store_id:
-                return
+            if (
+                look is None
+                or look.identity.store_id != store.store_id
+                or look.identity.seq < store.position
+            ):
+                return  # the next step finds out what became of the file
             self._status.turn()
             judged = self._application.judged(change.mention for change in look.changes)
             acted_on = [mention for mention in judged if not mention.held_back]

@@ -58,10 +58,11 @@ def judge_life(facts: Facts) -> Verdict:
 def _file(facts: Facts) -> Part:
     if facts.file_trouble is None and facts.following.bridge is not None:
         return Part("file", True, "reading", f"the file of bridge {facts.following.bridge}")
-    reason = facts.file_trouble or "not looked at yet"
+    if facts.file_trouble is None:
+        return Part("file", False, "starting", "not looked at yet")
     if facts.file_missing:
-        return Part("file", False, "absent", reason)
-    return Part("file", False, "unreadable", reason)
+        return Part("file", False, "absent", facts.file_trouble)
+    return Part("file", False, "unreadable", facts.file_trouble)
 
 
 def _database(facts: Facts) -> Part:

@@ -39,7 +39,9 @@ class Followed:
     cursors: Mapping[tuple[str, str], int]
     """Chat and rules hash -> change_seq; absent is 0."""
     compared_at: datetime | None
-    comparison_due: bool
+    """None also when it has to be compared again."""
+    lacked: int | None
+    """What was lacking at that time."""
 
 
 class Ledger:
@@ -73,12 +75,11 @@ class Ledger:
         row = await self._connection.fetchrow(
             self._sql(FOLLOW_STORE), self._environment, store_id, bridge
         )
-        cursors = await self._connection.fetch(self._sql(READ_CURSORS), self._environment, store_id)
-        return Followed(
-            {(one["chat"], one["rules_hash"]): one["change_seq"] for one in cursors},
-            row["compared_at"] if row else None,
-            bool(row and row["due"]),
-        )
+        rows = await self._connection.fetch(self._sql(READ_CURSORS), self._environment, store_id)
+        cursors = {(one["chat"], one["rules_hash"]): one["change_seq"] for one in rows}
+        if row is None or row["due"]:
+            return Followed(cursors, None, None)
+        return Followed(cursors, row["compared_at"], row["lacked"])
 
     async def advance(
         self, store_id: str, groups: Sequence[tuple[str, str]], change_seq: int
@@ -93,11 +94,9 @@ class Ledger:
             change_seq,
         )
 
-    async def forget(self, store_id: str, above: int) -> None:
-        """Take away the cursors of a file that was rolled back to `above`."""
-        await self._connection.execute(
-            self._sql(FORGET_CURSORS), self._environment, store_id, above
-        )
+    async def forget(self, store_id: str) -> None:
+        """Take away the cursors of a file that was rolled back."""
+        await self._connection.execute(self._sql(FORGET_CURSORS), self._environment, store_id)
 
     async def lacking(self, mentions: Sequence[Mention]) -> frozenset[Key]:
         """The keys of those that would change the ledger."""

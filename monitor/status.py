@@ -19,7 +19,8 @@ class Status:
     lacked: int | None = None
     refused: dict[tuple[str, str, str], str] = field(default_factory=dict)
     _turned: float = field(default_factory=time.monotonic)
-    _behind_since: float | None = None
+    _due: tuple[int, float] | None = None
+    """What had been written when the monitor was first seen behind, and when that was."""
 
     def turn(self) -> None:
         """The loop turns."""
@@ -29,17 +30,18 @@ class Status:
         """The file was looked at; `read_to` is how far its changes have been applied."""
         self.trouble = None
         self.following = Following(identity.bridge, identity.store_id, read_to, identity.seq)
+        now = time.monotonic()
         if read_to == identity.seq:
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = time.monotonic()
+            self._due = None
+        elif self._due is None or (read_to is not None and read_to >= self._due[0]):
+            self._due = (identity.seq, now)
 
     def saw_nothing(self, trouble: MessagesUnreadable) -> bool:
         """The file cannot be read; tells whether that is news."""
         news = str(trouble) != str(self.trouble)
         self.trouble = trouble
         self.following = Following()
-        self._behind_since = None
+        self._due = None
         return news
 
     def say_database(self, word: str, reason: str) -> bool:
@@ -57,7 +59,7 @@ class Status:
             file_missing=isinstance(self.trouble, MessagesMissing),
             database_word=self.database_word,
             database_reason=self.database_reason,
-            behind_s=0.0 if self._behind_since is None else now - self._behind_since,
+            behind_s=0.0 if self._due is None else now - self._due[1],
             refused=len(self.refused),
             lacked=self.lacked,
             turned_s=now - self._turned,

@@ -53,7 +53,8 @@ not_in_list: the project accepts only drops of its list, and this is none.';
 -- Marks that this file is followed; tells when it was last compared with the ledger, and whether
 -- that is due: never done since a monitor came to it from another file.
 CREATE FUNCTION public.follow_store(
-    environment text, store_id text, bridge text, OUT compared_at timestamptz, OUT due boolean
+    environment text, store_id text, bridge text,
+    OUT compared_at timestamptz, OUT lacked integer, OUT due boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
     previous text := (
@@ -72,8 +73,8 @@ BEGIN
             WHEN previous IS DISTINCT FROM s.store_id
             THEN greatest(s.taken_up_at, excluded.taken_up_at) ELSE s.taken_up_at
         END
-    RETURNING s.compared_at, s.compared_at IS NULL OR s.compared_at < s.taken_up_at
-    INTO follow_store.compared_at, follow_store.due;
+    RETURNING s.compared_at, s.lacked, s.compared_at IS NULL OR s.compared_at < s.taken_up_at
+    INTO follow_store.compared_at, follow_store.lacked, follow_store.due;
 END
 $$;
 
@@ -90,12 +91,12 @@ CREATE FUNCTION public.advance_cursors(
     WHERE c.change_seq < excluded.change_seq
 $$;
 
--- A file that was rolled back by hand counts anew from below: cursors above it mean nothing.
-CREATE FUNCTION public.forget_cursors(environment text, store_id text, above bigint)
+-- A file that was rolled back by hand counts anew from below: its cursors mean nothing any more.
+CREATE FUNCTION public.forget_cursors(environment text, store_id text)
 RETURNS integer LANGUAGE sql AS $$
     WITH gone AS (
         DELETE FROM public.monitor_cursors AS c
-        WHERE c.environment = $1 AND c.store_id = $2 AND c.change_seq > $3
+        WHERE c.environment = $1 AND c.store_id = $2
         RETURNING c.chat
     )
     SELECT count(*)::integer FROM gone

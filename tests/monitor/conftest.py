@@ -50,7 +50,7 @@ class Monitor:
     status: Status
     task: "asyncio.Task[None]"
 
-    async def until(self, what: str, probe: Callable[[], object], within_s: float = 60) -> None:
+    async def until(self, what: str, probe: Callable[[], object], within_s: float = 90) -> None:
         """Wait for something; the deadline only gives a hang its name."""
         try:
             async with asyncio.timeout(within_s):
