@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from contracts.failover_limits import FailoverLimits
+from failover.looks import Sign
 from failover.tracks import Standing, Track, cut_off
 from failover.trust import Mode, Trust
 
@@ -92,6 +93,8 @@ def _wanted(view: View) -> Choice:
             return Choice(Verdict.BLIND, f"{side} cannot be seen, which does not mean down; stays")
         case Standing.SUSPECT:
             return Choice(Verdict.WATCH, f"{side} is {view.read.said(now)}; looking closely")
+        case Standing.DOWN if view.read.sign is Sign.GOOD:
+            return Choice(Verdict.WATCH, f"{side} was down and answers again; it stays meanwhile")
         case Standing.DOWN:
             return _leave(view)
         case _:

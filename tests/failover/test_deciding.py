@@ -14,11 +14,14 @@ from failover.trust import Mode, Round, Step
 from tests.failover.world import HELPABLE, NAMES, START, Bridge, State, World
 
 SOME = settings(
-    max_examples=60,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+FEW = settings(SOME, max_examples=20)
+"""For stories after which hours pass."""
+pytestmark = pytest.mark.timeout(400)
 COUNTS = pytest.mark.parametrize("count", [2, 3, 4])
 
 bridges = st.integers(0, 3)
@@ -27,6 +30,9 @@ events = st.one_of(
     st.tuples(st.just("wait"), st.integers(40, 200)),
     st.tuples(st.just("state"), bridges, st.sampled_from(list(State))),
     st.tuples(st.just("state"), bridges, st.sampled_from([State.FIT, State.GONE])),
+    st.tuples(st.just("rest"), st.integers(200, 1_500)),
+    st.tuples(st.just("outage"), bridges, st.integers(0, 1), st.booleans()),
+    st.tuples(st.just("outage"), bridges, st.integers(0, 1), st.booleans()),
     st.tuples(st.just("hears"), bridges),
     st.tuples(st.just("lacks"), bridges, st.integers(0, 2)),
     st.tuples(st.just("publishes"), bridges, st.booleans()),
@@ -46,10 +52,12 @@ def happen(world: World, event: tuple[object, ...]) -> None:
         case ("wait", int(turns)):
             for _ in range(turns):
                 world.turn()
-        case ("docker", bool(here)):
-            world.away(here)
-        case ("late", bool(late)):
-            world.late = late
+        case ("rest", int(seconds)):
+            world.rests(seconds)
+        case ("outage", int(place), int(lacks), bool(hears)):
+            outage(world, world.names[place % len(world.names)], lacks, hears=hears)
+        case ("docker" | "late" as what, bool(on)):
+            blind(world, what, on=on)
         case ("kill", str(moment)):
             world.turn(killed=moment)
         case ("pause", bool(on)):
@@ -61,6 +69,26 @@ def happen(world: World, event: tuple[object, ...]) -> None:
             world.keep(replace(world.trust, mode=mode, latched=world.trust.latched and on))
         case (str(what), int(place), *value):
             befall(world.bridges[world.names[place % len(world.names)]], what, value, world.now)
+
+
+def blind(world: World, what: str, *, on: bool) -> None:
+    """Docker comes or goes, or our own turns come late."""
+    if what == "docker":
+        world.away(on)
+    else:
+        world.late = on
+
+
+def outage(world: World, name: str, lacks: int, *, hears: bool) -> None:
+    """A bridge is away for some seconds, and comes back with or without what it needs."""
+    bridge = world.bridges[name]
+    bridge.turn(State.GONE, world.now)
+    world.turns(12)
+    bridge.turn(State.FIT, world.now)
+    bridge.lacks = lacks
+    world.turns(70)
+    bridge.heard_at = world.now if hears else None
+    world.rests(400)
 
 
 def befall(bridge: Bridge, what: str, value: list[object], now: float) -> None:
@@ -87,6 +115,20 @@ def told(count: int, story: list[tuple[object, ...]]) -> World:
         open_rounds = [r for r in world.trust.rounds if not r.over and r.step is not Step.BEYOND]
         assert len(open_rounds) <= 1, "two bridges are helped at once"
     return world
+
+
+def helped_rightly(world: World) -> None:
+    """Never while paused, never one that is well or for a person, and at most thrice an hour."""
+    for helped in world.helps:
+        assert helped.mode is not Mode.PAUSED
+        if helped.act is Act.RECONNECT:
+            assert helped.state in HELPABLE
+        if helped.act is Act.RESTART:
+            assert helped.state in HELPABLE | {State.OFFLINE}
+    begun = [helped for helped in world.helps if helped.act is Act.RECONNECT]
+    for one in begun:
+        same = [o for o in begun if o.bridge == one.bridge and 0 <= one.at - o.at < 3600]
+        assert len(same) <= world.limits.helps_per_h
 
 
 @COUNTS
@@ -120,32 +162,11 @@ def test_every_switch_has_its_reasons_in_the_world(
                 seen_for = move.at - max(move.since[move.source], move.docker_since)
                 assert seen_for >= limits.gone_s - 2
         last = move.at
+    helped_rightly(world)
 
 
 @COUNTS
-@SOME
-@given(story=stories)
-def test_help_goes_only_to_those_who_may_be_helped(
-    count: int, story: list[tuple[object, ...]]
-) -> None:
-    """Never while paused or without seeing, never a bridge that is well or that only a person may
-    touch, and no bridge more than three times within an hour.
-    """
-    world = told(count, story)
-    for helped in world.helps:
-        assert helped.mode is not Mode.PAUSED
-        if helped.act is Act.RECONNECT:
-            assert helped.state in HELPABLE
-        if helped.act is Act.RESTART:
-            assert helped.state in HELPABLE | {State.OFFLINE}
-    begun = [helped for helped in world.helps if helped.act is Act.RECONNECT]
-    for one in begun:
-        same = [o for o in begun if o.bridge == one.bridge and 0 <= one.at - o.at < 3600]
-        assert len(same) <= world.limits.helps_per_h
-
-
-@COUNTS
-@SOME
+@FEW
 @given(story=stories, place=st.integers(0, 3), gone=st.sampled_from([State.GONE, State.HUNG]))
 def test_one_that_is_gone_for_good_is_left_for_one_that_is_fit(
     count: int, story: list[tuple[object, ...]], place: int, gone: State
@@ -167,7 +188,7 @@ def test_one_that_is_gone_for_good_is_left_for_one_that_is_fit(
 
 
 @COUNTS
-@SOME
+@FEW
 @given(story=stories)
 def test_a_world_that_rests_lets_the_monitors_rest(
     count: int, story: list[tuple[object, ...]]
