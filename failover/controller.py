@@ -101,6 +101,7 @@ class Controller:
             said = Happening(time.time(), what, sentence, evidenced(self.view))
             await self.keep(trust, said)
         log.warning("told by a person", extra={"verb": what, "sentence": sentence})
+        self.engine.acknowledge()
         self._place.set()
         self._look.set()
         return sentence

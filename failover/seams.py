@@ -89,6 +89,9 @@ class Engine(Protocol):
     async def restart(self, bridge: str) -> None:
         """Restart the container of that bridge; returns when it has been started again."""
 
+    def acknowledge(self) -> None:
+        """A person has told something: what was given up (Placement.gave_up) is tried again."""
+
     def events(self) -> AsyncIterator[str]:
         """A service's name whenever something happens to its container; only a hint to look.
 

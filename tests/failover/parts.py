@@ -87,6 +87,7 @@ class RecordingEngine:
         self.restarted: list[str] = []
         self.standing = [Follower("monitor-prod", names[0], 0, running=True)]
         self.hints: asyncio.Queue[str] = asyncio.Queue()
+        self.acknowledged = 0
 
     def _answers(self) -> None:
         if self.away:
@@ -118,6 +119,10 @@ class RecordingEngine:
         """Restart a bridge."""
         self._answers()
         self.restarted.append(bridge)
+
+    def acknowledge(self) -> None:
+        """A person has spoken."""
+        self.acknowledged += 1
 
     async def events(self) -> AsyncIterator[str]:
         """What the test lets happen."""

@@ -132,6 +132,7 @@ async def test_a_pause_observes_and_says_what_it_would_have_done() -> None:
         assert "would have switched to backup" in said.sentence
         assert parts.engine.placed == []
         await parts.controller.decided(change("resume", {}))
+        assert parts.engine.acknowledged == 2, "a fight that was given up is begun anew"
         await until(lambda: parts.engine.placed == [("backup", 2)])
 
 
