@@ -35,6 +35,7 @@ STORIES = (
     "Faults",
     "Replayed",
     "History",
+    "Away",
 )
 """Projects of the scenarios, beside the seed's four."""
 
