@@ -118,10 +118,12 @@ LANGUAGE sql STABLE AS $$
     OR c.sent_at < m.sent_at
     OR (c.as_of, c.as_of_id COLLATE "C", c.withdrawn) > (m.as_of, m.as_of_id, m.withdrawn)
     OR (m.held_back AND NOT c.held_back)
-    OR (nullif(c.author_lid, '') IS DISTINCT FROM m.author_lid AND c.author_lid <> ''
-        AND NOT m.contradicted)
-    OR (nullif(c.author_pn, '') IS DISTINCT FROM m.author_pn AND c.author_pn <> ''
-        AND NOT m.contradicted)
+    OR (c.author_lid <> '' AND coalesce(
+        c.author_lid < m.author_lid OR (c.author_lid <> m.author_lid AND NOT m.contradicted), true
+    ))
+    OR (c.author_pn <> '' AND coalesce(
+        c.author_pn < m.author_pn OR (c.author_pn <> m.author_pn AND NOT m.contradicted), true
+    ))
     OR (c.user_name <> '' AND coalesce(c.user_name < m.user_name, true))
     OR c.project < m.project
 $$;

@@ -4,7 +4,7 @@ The monitor reads with Python's SQLite, the store writes with another one: the t
 one file open in the same process, since closing it in one drops the locks of the other.
 
 As a program: arguments are the volume, the bridge and the folder of projects.yaml; each line of
-standard input is a JSON order, each is answered by a line with the file's seq.
+standard input is a JSON order, each is answered by a line with the file's seq and a time.
 """
 
 import json
@@ -38,13 +38,18 @@ class Feeder:
 
     def order(self, do: str, **what: object) -> int:
         """Do something and give the file's seq after it."""
+        return self.timed(do, **what)[0]
+
+    def timed(self, do: str, **what: object) -> tuple[int, int]:
+        """Do something; the file's seq, and when it was durable, nanoseconds since 1970."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps({"do": do, **what}) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         assert answer, f"the feeder ended with {self.process.wait(30)}"
-        return int(answer)
+        seq, at = answer.split()
+        return int(seq), int(at)
 
 
 @contextmanager
@@ -90,9 +95,10 @@ def main() -> None:
                     store.learn_alias(order["lid"], order["pn"], "test")
                 case "own":
                     store.set_own_numbers(order["numbers"])
+            at = time.time_ns()
             while store.interpret_pending():
                 store.checkpoint()
-            print(_seq(store), flush=True)
+            print(_seq(store), at, flush=True)
 
 
 def _payload(order: dict[str, str]) -> bytes:
