@@ -36,8 +36,10 @@ class Pace:
     compare_s: float = 86_400.0
     compare_again_s: float = 600.0
     """After a comparison that found something."""
-    save_s: float = 30.0
-    """A cursor that moved over nothing of ours is written so often."""
+    save_s: float = 0.5
+    """Between two writes of a cursor that moved over mentions; losing one costs a re-read."""
+    save_idle_s: float = 30.0
+    """The same for one that moved over nothing of ours."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class _Store:
     """How far the file had come when it was taken up: until then there is nothing to compare."""
     saved: int
     saved_at: float
+    moved_over_ours: bool
     compare_at: float
 
 
@@ -118,8 +121,7 @@ class Follower:
             await self._now_and_then(ledger, url)
             wait = next(waits, None)
             if wait is None:
-                await self._woken(NET_S)
-                waits = iter(AGAIN_S)
+                waits = iter(AGAIN_S if await self._woken(NET_S) else AGAIN_S[:1])
                 continue
             await asyncio.sleep(wait)
             if self._wake.is_set():
@@ -128,12 +130,12 @@ class Follower:
             if await self._step(ledger):
                 waits = iter(AGAIN_S)
 
-    async def _woken(self, within_s: float) -> None:
+    async def _woken(self, within_s: float) -> bool:
         try:
             async with asyncio.timeout(within_s):
-                await self._wake.wait()
+                return await self._wake.wait()
         except TimeoutError:
-            return
+            return False
 
     async def _step(self, ledger: Ledger) -> bool:
         """Look once and apply what is new; whether there was any."""
@@ -150,7 +152,6 @@ class Follower:
             return True
         if look.read_to == store.position:
             self._status.saw(look.identity, store.position)
-            await self._save(ledger, store, force=False)
             return False
         self._status.saw(look.identity, store.position)
         mine = [
@@ -164,7 +165,7 @@ class Follower:
         store.position = look.read_to
         for chat, cursor in store.cursors.items():
             store.cursors[chat] = max(cursor, look.read_to)
-        await self._save(ledger, store, force=bool(judged))
+        store.moved_over_ours = store.moved_over_ours or bool(judged)
         self._status.saw(look.identity, store.position)
         if judged:
             log.info(
@@ -216,6 +217,7 @@ class Follower:
             begun_at=identity.seq,
             saved=position,
             saved_at=now,
+            moved_over_ours=False,
             compare_at=now + (0 if copied else self._compared_in(followed)),
         )
 
@@ -235,17 +237,18 @@ class Follower:
         )
         await ledger.forget(store.store_id)
         store.position = store.saved = 0
+        store.moved_over_ours = True
         store.begun_at = look.identity.seq
         store.cursors = dict.fromkeys(store.cursors, 0)
         store.compare_at = time.monotonic()
 
-    async def _save(self, ledger: Ledger, store: _Store, *, force: bool) -> None:
-        """Keep the cursor in Postgres; what it moved over without us need not be kept at once."""
-        now = time.monotonic()
-        if store.position == store.saved or not (force or now - store.saved_at > self._pace.save_s):
+    async def _save(self, ledger: Ledger, store: _Store, now: float) -> None:
+        """Keep the cursor in Postgres."""
+        pace = self._pace.save_s if store.moved_over_ours else self._pace.save_idle_s
+        if store.position == store.saved or now - store.saved_at < pace:
             return
         await ledger.advance(store.store_id, self._rules, store.position)
-        store.saved, store.saved_at = store.position, now
+        store.saved, store.saved_at, store.moved_over_ours = store.position, now, False
 
     async def _now_and_then(self, ledger: Ledger, url: str) -> None:
         """What is due by the clock: the second source, and the net."""
@@ -258,7 +261,10 @@ class Follower:
                 log.info("applied what nobody had applied", extra={"drops": applied})
                 self._status.turn()
         store = self._store
-        if store is not None and now >= store.compare_at and store.position >= store.begun_at:
+        if store is None:
+            return
+        await self._save(ledger, store, now)
+        if now >= store.compare_at and store.position >= store.begun_at:
             await self._compare(ledger, store)
 
     async def _learn(self, ledger: Ledger, store: _Store) -> None:
