@@ -59,7 +59,7 @@ status: ## production: a line per bridge, and whether two of them hear: the reas
 	@docker compose run --rm --no-deps --no-TTY database-migrate python -m contracts.status
 
 failover: ## production: ask or tell the failover; DO="switch --from primary --to backup", see docs/failover.md
-	@docker compose exec failover python -m failover $(or $(DO),status)
+	@docker compose exec $$(test -t 0 || echo -T) failover python -m failover $(or $(DO),status)
 
 alert-test: ## production: send a test message through the outbox, and say what became of it
 	@docker compose exec -T alerts python -m alerts test

@@ -101,7 +101,7 @@ def _deed(helped: Help) -> str:
 def _sentence(trust: Trust, choice: Choice, helped: Help, view: View) -> str:
     """The verdict in one sentence: who is read, what is decided, what each bridge is."""
     seen = "; ".join(
-        f"{name} {track.word}" + ("" if track.word == "up" else f" ({track.said(view.now)})")
+        f"{name} {track.word if name == trust.side else track.said(view.now)}"
         for name, track in view.tracks.items()
     )
     done = f"switching to {trust.side}" if choice.verdict is Verdict.SWITCH else choice.verdict

@@ -115,7 +115,8 @@ def described(look: Look) -> str:
     if look.process is None:
         return f"Docker did not say, and it {look.reply}"
     if look.away or look.frozen:
-        return f"its container is {look.process.word} {look.process.reason}".strip()
+        reason = f": {look.process.reason}" if look.process.reason else ""
+        return f"its container is {look.process.word}{reason}"
     return f"its container runs, and {_subject(look.reply)}"
 
 

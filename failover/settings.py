@@ -16,6 +16,7 @@ _WHERE = "environment"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _PORT = 8080  # in the container; nothing of it is published
 BRIDGE_PORT = 8080
+_SOCKET = "unix:///var/run/docker.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Settings:
     state: Path
     """The folder of the durable state, a volume of its own."""
     api_token: str
+    docker_host: str
+    project: str
+    """The Compose project whose monitors are moved: never those of another stack."""
     port: int
 
     @property
@@ -58,6 +62,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     token = read_token(environment)
     if not token:
         problems.append(Problem(_WHERE, "SECRETS_DIRECTORY", "", "there is no api-token there"))
+    project = environment.get("STACK_PROJECT", "").strip()
+    if not project:
+        problems.append(Problem(_WHERE, "STACK_PROJECT", "", "compose.yaml sets it"))
     if problems or stack is None:
         raise ConfigurationError(problems)
     return Settings(
@@ -68,6 +75,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_dir=stack.log_dir,
         state=Path(environment.get("STATE_DIRECTORY", "").strip() or "/state"),
         api_token=token,
+        docker_host=environment.get("DOCKER_HOST", "").strip() or _SOCKET,
+        project=project,
         port=read_port(environment),
     )
 

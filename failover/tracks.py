@@ -67,7 +67,8 @@ class Track:
     def said(self, now: float) -> str:
         """Word, duration and the last look, for people."""
         seen = described(self.last) if self.last else "not looked at yet"
-        return f"{self.word} for {max(0.0, now - self.since):.0f} s ({seen})"
+        since = self.since if self.bad_since is None else min(self.since, self.bad_since)
+        return f"{self.word} for {max(0.0, now - since):.0f} s ({seen})"
 
 
 def seen(track: Track, look: Look, limits: FailoverLimits) -> Track:

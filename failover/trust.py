@@ -97,7 +97,11 @@ class Trust:
         """What was kept, made to agree with the bridges that there are now."""
         if kept is None:
             return cls.first(order, failback, now)
-        trust = cls.from_json(kept)
+        try:
+            trust = cls.from_json(kept)
+        except (KeyError, TypeError, ValueError) as strange:
+            reason = f"what was kept is of another version ({strange!r}): begun anew"
+            return replace(cls.first(order, failback, now), reason=reason)
         trust = replace(trust, order=_ordered(order, trust.promoted))
         if trust.side not in order:
             reason = f"{trust.side} is no bridge any more: the most preferred one"

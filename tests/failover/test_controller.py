@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from failover.api import facts
 from failover.health import judge
+from failover.looks import Reply, Sign, sign
+from failover.observing import Observer
 from failover.seams import Follower, ProcessState, ProcessWord
 from failover.tracks import Standing
 from failover.trust import Mode
@@ -144,3 +146,13 @@ async def test_a_stopped_process_is_down_although_its_name_leads_nowhere() -> No
         parts.engine.processes["primary"] = ProcessState(ProcessWord.GONE, "no container")
         await until(lambda: parts.controller.trust.side == "backup")
         assert "gone" in parts.controller.trust.reason
+
+
+async def test_a_name_that_leads_nowhere_is_not_a_bridge_that_is_down() -> None:
+    """It says something about a resolver; the process runs, as far as Docker knows."""
+    engine = RecordingEngine(("primary",))
+    urls = {"primary": "http://bridge-primary.invalid:8080"}
+    async with Observer(urls, engine, TOKEN, 5, 60) as observer:
+        looks = await observer.looks()
+    assert looks["primary"].reply is Reply.NAMELESS
+    assert sign(looks["primary"]) is Sign.UNKNOWN

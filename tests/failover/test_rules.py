@@ -251,3 +251,22 @@ def test_a_bridge_that_is_no_more_in_the_stack_is_not_read() -> None:
     kept = Trust.first(("old", "backup"), "auto", START).to_json()
     trust = Trust.recalled(kept, ("primary", "backup"), "auto", START + 1)
     assert (trust.side, trust.epoch) == ("primary", 2)
+
+
+def test_risen_is_so_many_good_answers_and_so_much_time() -> None:
+    """Neither alone: while another one is suspect everybody is asked four times as often."""
+    numbers = limits()
+    track = Track(word=Standing.UP, good=30, good_since=START)
+    assert track.risen(START + 60, numbers)
+    assert not track.risen(START + 59, numbers)
+    assert not replace(track, good=29).risen(START + 600, numbers)
+    assert not replace(track, word=Standing.SUSPECT).risen(START + 600, numbers)
+
+
+def test_what_another_version_kept_is_begun_anew_and_said() -> None:
+    """A failover that cannot read its memory must not stay away: the bridges need it now."""
+    kept = Trust.first(("primary", "backup"), "auto", START).to_json()
+    for strange in (kept | {"colour": "red"}, kept | {"mode": "dreaming"}, {}):
+        trust = Trust.recalled(strange, ("primary", "backup"), "auto", START)
+        assert (trust.side, trust.epoch) == ("primary", 1)
+        assert "another version" in trust.reason
