@@ -5,7 +5,7 @@ from datetime import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.judgement import Condition, Finding, Key, Kind, Notice, Seen, acknowledged, judge
@@ -160,6 +160,7 @@ def test_reminders_are_daily_from_the_first_time_on() -> None:
 
 
 @pytest.mark.parametrize("confirm_s", [0, 60])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["", "a", "b", "blind"]), max_size=60))
 def test_whatever_happens(confirm_s: int, words: list[str]) -> None:
     """In any history, news differ from what is known, an end follows a beginning, and after a quiet

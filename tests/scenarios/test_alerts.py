@@ -53,6 +53,13 @@ def test_a_bridge_is_stopped_and_started(told: Field) -> None:
     assert status.startswith("PRIMARY: ONLINE\nBACKUP: OFFLINE\nOverall: DEGRADED\n"), status
     assert "  alerts phone primary: opened" in status
 
+    near = field.stack.compose(
+        *("exec", "-T", "alerts", "python", "-m", "alerts", "near-misses", "2026-01-31"), merge=True
+    )
+    assert "near misses of 2026-01-31: none" in near
+    assert "backup gives no list" in near
+    assert "primary gives no list" not in near
+
     field.stack.compose("start", "bridge-backup")
     eventually("its end is told", lambda: "recovered: backup health" in _titles(field), 120)
     of_it = [title for title in _titles(field) if "backup health" in title]

@@ -6,6 +6,8 @@ network has no way out.
 """
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -117,6 +119,29 @@ def test_no_secret_is_in_a_log_or_in_what_docker_shows(production: Stack) -> Non
         said = docker("inspect", identity) + docker("logs", identity, merge=True)
         for secret in secrets:
             assert secret not in said, f"a secret is visible at {service}"
+
+
+@pytest.mark.timeout(180)
+def test_status_for_cron(production: Stack) -> None:
+    """`alerts/status.sh` asks what runs: no phone is paired, so its exit code is that of CRITICAL,
+    for the reason that the bridges give and with what alerts say of themselves.
+    """
+    names = {
+        "COMPOSE_PROJECT_NAME": production.project,
+        "COMPOSE_FILE": os.pathsep.join(str(file) for file in production.files),
+    }
+    done = subprocess.run(
+        [ROOT / "alerts" / "status.sh"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | production.environment | names,
+    )
+    assert done.returncode == 3
+    assert "PRIMARY: OFFLINE\nBACKUP: OFFLINE\nOverall: CRITICAL\n" in done.stdout
+    assert "  primary whatsapp: " in done.stdout
+    assert "  alerts sinks: nobody" in done.stdout
+    assert "nobody could ask" not in done.stdout
 
 
 @pytest.mark.timeout(120)
