@@ -31,6 +31,8 @@ class StoreFacts:
     """For how long a callback has been trying to store its event; 0 when none is."""
     causes: tuple[Cause, ...] = ()
     """What the losses that are not healed come from."""
+    set_aside: tuple[str, ...] = ()
+    """A sentence for each damaged file that stands beside this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ def _losses(store: StoreFacts) -> Part:
         (counts.forged_ids, "ids used by two authors"),
     )
     said = [f"{count} {what}" for count, what in troubles if count]
+    said += store.set_aside
     heard = counts.unconfigured_messages
     elsewhere = (
         f"heard in {counts.unconfigured_groups} unconfigured groups: {heard}" if heard else ""

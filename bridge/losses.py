@@ -54,6 +54,7 @@ def _row(
 
 
 _TABLE = (
+    *_row(Meaning.SUSPECTED, "store set aside", r"^messages\.db was set aside"),  # our own
     *_row(
         Meaning.SUSPECTED,
         "given up at a stop",

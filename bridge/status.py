@@ -24,7 +24,7 @@ from bridge.pairing_code import CodeAnswer, Codes
 from bridge.peers import Peers
 from bridge.publisher import PublishStatus
 from bridge.settings import Settings
-from bridge.store import RecentGroup, RecentMessage, Store, StoreUnavailable
+from bridge.store import SET_ASIDE, RecentGroup, RecentMessage, Store, StoreUnavailable
 from bridge.witness import Evidence, judge_hearing, lacking
 from contracts.bridge_health import BridgeHealth, Ears
 from contracts.health import Part, Verdict
@@ -82,7 +82,11 @@ class Status:
             _try_to_write(volume)
         counts = self._store.counts()
         lost = counts.detected_losses + counts.suspected_losses
-        return StoreFacts(counts, None, 0.0, causes(self._store.losses()) if lost else ())
+        if not lost:
+            return StoreFacts(counts, None, 0.0)
+        losses = self._store.losses()
+        aside = tuple(text for _, text in losses if text.startswith(SET_ASIDE))
+        return StoreFacts(counts, None, 0.0, causes(losses), aside)
 
     def _say_changes(self) -> None:
         """Log each part's verdict when its word changes."""

@@ -32,6 +32,10 @@ class StoreFull(StoreUnavailable):
     """There is no room: whoever listens must leave before more is acknowledged."""
 
 
+class StoreDamaged(StoreUnavailable):
+    """SQLite finds the file malformed: trying again does not help, another file does."""
+
+
 class StoreIncompatible(Exception):
     """The file is not one this code may open; the sentence says why and what to do."""
 
@@ -47,6 +51,8 @@ def translated(doing: str) -> Iterator[None]:
 
 def _kind(error: apsw.Error | OSError) -> type[StoreUnavailable]:
     """Which sort of unavailable an error is."""
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return StoreDamaged
     no_room = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     return StoreFull if no_room or isinstance(error, apsw.FullError) else StoreUnavailable
 

@@ -12,9 +12,10 @@ import apsw
 
 from bridge.event import INTERPRETER_VERSION, Captured, Interpretation, label, read
 from bridge.history import pieces
-from bridge.store import knowledge
-from bridge.store.connection import open_reader, open_writer, translated
+from bridge.store import damage, knowledge
+from bridge.store.connection import StoreDamaged, open_reader, open_writer, translated
 from bridge.store.counts import Counts, RecentGroup, read_counts, read_losses, read_recent
+from bridge.store.damage import replacing
 from bridge.store.heard import Window, heard_after, lacking
 from bridge.store.interpretation import Interpretations
 from bridge.store.outbox import Outbox, OutboxCounts
@@ -65,20 +66,66 @@ class Store:
         self.on_captured: Callable[[], object] = lambda: None
         """Wakes the interpreter: called once an event is durable, in the thread that captured it,
         and when something became known that makes stored messages due again."""
+        self.generation = 0
+        """How many files were replaced while this store was open."""
+        self.broken: str | None = None
+        """Why there is no file to work on."""
+        self._volume = volume
+        self._bridge = bridge
         self._path = volume / DIRECTORY / FILE
         self._clock = clock
-        db = open_writer(volume, bridge)
+        self._doubted = False
+        damage.finish(volume)
         try:
-            with translated("cannot read messages.db"):
-                self._writer = Writer(db)
-                self._reader = open_reader(volume)
-        except BaseException:
-            db.close()
-            raise
+            self._writer, self._reader = self._open()
+        except StoreDamaged as damaged:
+            damage.condemn(volume, str(damaged))
+            self._writer, self._reader = self._open()
         self._reading = threading.Lock()
         self._interpretations = Interpretations(self._writer, self._query, clock)
         self._outbox = Outbox(self._writer, self._query, clock)
         self._read_again()
+
+    def _open(self) -> tuple[Writer, apsw.Connection]:
+        db = open_writer(self._volume, self._bridge)
+        try:
+            with translated("cannot read messages.db"):
+                with db:
+                    damage.announce(db, self._volume)
+                return Writer(db), open_reader(self._volume)
+        except BaseException:
+            db.close()
+            raise
+
+    def begin_anew(self, generation: int, reason: str) -> None:
+        """Set a damaged file aside and go on with a new one; what waits to be stored tries again.
+
+        Known numbers and rules go into the new file. A file that SQLite finds whole is only opened
+        again, once: what was read wrongly may have been memory.
+        """
+        with self._writer.lock, self._reading:
+            if self.generation != generation:
+                return
+            projects, known = self._writer.projects, self._writer.known
+            own, phones = set(known.own), dict(known.phones)
+            self.broken = reason
+            for connection in (self._reader, self._writer.db):
+                connection.close(True)
+            trusted = not self._doubted and damage.is_whole(self._volume)
+            if not trusted:
+                damage.condemn(self._volume, reason)
+            self._doubted = trusted
+            writer, self._reader = self._open()
+            self._writer.use(writer.db)
+            self.broken = None
+            self.generation += 1
+        with self._writer.transaction("cannot begin a new messages.db"):
+            now = int(self._clock() * 1000)
+            for lid, pn in phones.items():
+                knowledge.learn_pair(self._writer, lid, pn, "set aside", now)
+            knowledge.own_numbers(self._writer, own)
+            if projects is not None:
+                knowledge.rules(self._writer, projects)
 
     def __enter__(self) -> Self:
         return self
@@ -99,6 +146,7 @@ class Store:
 
     # -- capture ------------------------------------------------------------------------------
 
+    @replacing
     def capture(self, kind: str, payload: bytes, received_at_ms: int, live: bool) -> None:
         """Store one event; it is durable when this returns. Called in neonize's thread.
 
@@ -140,6 +188,7 @@ class Store:
         """
         return self._woken(take_over(self._writer, events))
 
+    @replacing
     def record_loss(
         self,
         kind: str,
@@ -165,6 +214,7 @@ class Store:
 
     # -- interpretation -----------------------------------------------------------------------
 
+    @replacing
     def interpret_pending(self, limit: int = 50) -> int:
         """Work on what waits; returns how much was done, 0 if nothing waits.
 
@@ -173,12 +223,14 @@ class Store:
         """
         return self._interpretations.step(limit)
 
+    @replacing
     def apply_rules(self, projects: Projects) -> int:
         """Search by these rules from now on; returns how many groups will be replayed."""
         with self._writer.transaction("cannot apply the rules"):
             replayed = knowledge.rules(self._writer, projects)
         return self._woken(replayed)
 
+    @replacing
     def learn_alias(self, lid: str, pn: str, source: str) -> bool:
         """Know which phone number is behind a LID (digits); returns whether it was news."""
         with self._writer.transaction("cannot learn an alias"):
@@ -195,6 +247,7 @@ class Store:
         )
         return tuple(lid for (lid,) in rows)
 
+    @replacing
     def set_own_numbers(self, numbers: Iterable[str]) -> bool:
         """Know our own numbers, phones and LIDs (digits); returns whether any was news.
 
@@ -207,18 +260,22 @@ class Store:
 
     # -- publishing ---------------------------------------------------------------------------
 
+    @replacing
     def pending_mentions(self, database_id: str, limit: int) -> list[tuple[int, Mention]]:
         """The oldest mentions that this database has not got, each with its mark."""
         return self._outbox.pending(database_id, limit)
 
+    @replacing
     def mark_published(self, database_id: str, done: Iterable[tuple[int, Mention]]) -> None:
         """Mark what the database has; a mention that changed meanwhile stays pending."""
         self._outbox.delivered(database_id, done)
 
+    @replacing
     def park(self, database_id: str, change_seq: int, mention: Mention, error: str) -> None:
         """Put aside a mention that the database refuses for what it is."""
         self._outbox.park(database_id, change_seq, mention, error)
 
+    @replacing
     def unpark(self, database_id: str) -> None:
         """Try what was parked again."""
         self._outbox.unpark(database_id)
@@ -270,6 +327,7 @@ class Store:
         except FileNotFoundError:
             return 0
 
+    @replacing
     def checkpoint(self) -> None:
         """Keep the `-wal` bounded; called between interpretations, never by capture."""
         if self._writer.wal_pages < CHECKPOINT_AT:
@@ -284,6 +342,7 @@ class Store:
             self.on_captured()
         return news
 
+    @replacing
     def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL values
         with self._reading, translated("cannot read messages.db"):
             return list(self._reader.execute(sql, values))

@@ -59,6 +59,12 @@ class Writer:
         self.projects: Projects | None = None
         self.wal_pages = 0
         """Pages in the `-wal` after the last commit; its file stays as large as it ever was."""
+        self.use(db)
+
+    def use(self, db: apsw.Connection) -> None:
+        """Write through this connection from now on."""
+        self.db = db
+        self.wal_pages = 0
         db.set_wal_hook(self._committed)
         self.known.load(db)
 

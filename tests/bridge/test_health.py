@@ -176,3 +176,13 @@ def test_waiting_to_be_paired_is_alive() -> None:
 def test_a_loop_or_a_client_without_progress_is_not_alive(facts: Facts) -> None:
     """A process that answers HTTP and does nothing else is not alive."""
     assert not judge_life(facts).ok
+
+
+def test_a_store_that_was_set_aside_is_a_loss_with_its_reason() -> None:
+    """The new file works, so /health is 200; a person must look into the old one."""
+    aside = "messages.db was set aside in aside-1: cannot capture: CorruptError: malformed"
+    facts = StoreFacts(replace(COUNTS, detected_losses=1), None, 0.0, (), (aside,))
+    verdict = judge(replace(WELL, store=facts))
+    part = _part(verdict, "capture")
+    assert (verdict.ok, part.ok, part.word) == (True, False, "loss")
+    assert part.reason.endswith(aside)
