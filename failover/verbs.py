@@ -51,8 +51,12 @@ def _switch(view: View, source: str, target: str, *, force: bool) -> Changed:
     if target == source:
         raise Refused(f"{target} is read already")
     _fit(view, target, force=force)
-    sentence = f"a person switched from {source} to {target}{' by force' if force else ''}"
+    sentence = f"a person switched from {source} to {target}"
     after = trust.switched(target, sentence, view.now, automatic=False)
+    if view.tracks[target].word is not Standing.UP:
+        # The rules would leave it again at once.
+        sentence = f"{sentence} by force: pinned there"
+        after = replace(after, reason=sentence, mode=Mode.PINNED, paused_until=None)
     return replace(after, latched=False), sentence, "switch"
 
 

@@ -32,7 +32,7 @@ def brief() -> FailoverLimits:
         limits(),
         probe_ms=100,
         suspect_probe_ms=50,
-        probe_timeout_ms=2_000,
+        probe_timeout_ms=30_000,
         late_ms=60_000,
         fall_probes=3,
         gone_s=0,

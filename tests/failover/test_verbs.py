@@ -73,9 +73,13 @@ async def test_a_switch_to_one_that_is_not_up_needs_force() -> None:
         assert code == 1
         assert "logged out" in said
         assert "--force" in said
-        code, _ = await person.tell(*wanted, "--force")
-        assert code == 0
-        assert person.parts.memory.happened.count("switch") == 1
+        code, said = await person.tell(*wanted, "--force")
+        assert (code, "pinned there" in said) == (0, True)
+        await until(lambda: person.parts.engine.placed == [("backup", 2)])
+        await until(lambda: "pinned" in person.parts.memory.happened)
+        assert person.parts.controller.trust.side == "backup"
+        await person.tell("resume")
+        await until(lambda: person.parts.engine.placed[1:] == [("primary", 3)])
 
 
 async def test_nobody_changes_anything_without_the_token() -> None:
