@@ -4,6 +4,7 @@ from typing import Any
 
 from bridge.mentions import Derived, Named, derive
 from bridge.store.transaction import Writer
+from contracts.projects import Project
 
 BY_AMENDMENT = 1
 NO_MENTION = 2
@@ -43,11 +44,16 @@ def write_mentions(writer: Writer, chat: str, id_: str, named: list[Named], now:
         if after != before:
             change = writer.next_seq()
             writer.execute(_WRITE, drop, chat, id_, change, *after)
-            for database in writer.known.databases:
+            for database in writer.known.databases if published(project) else ():
                 writer.execute(
                     "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, NULL)",
                     database, chat, id_, drop, change, now,
                 )  # fmt: skip
+
+
+def published(project: Project) -> bool:
+    """Whether bridges publish its mentions: what only `dev` acts on is its monitor's alone."""
+    return "prod" in project.environments
 
 
 def _row(mention: Derived, rules_hash: str) -> tuple[Any, ...]:

@@ -1,10 +1,12 @@
 """Which mentions a database has not got yet: a mark per row and per database."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bridge.store.mentions import published
 from bridge.store.transaction import Writer
 from contracts.ledger import Mention
 
@@ -14,7 +16,8 @@ FILL = 500
 _FILL = (
     "INSERT OR IGNORE INTO outbox"
     " SELECT ?, chat, id, drop_number, change_seq, ?, NULL FROM mention"
-    " WHERE change_seq > ? AND change_seq <= ? ORDER BY change_seq LIMIT ?"
+    " WHERE change_seq > ? AND change_seq <= ? AND chat NOT IN (SELECT value FROM json_each(?))"
+    " ORDER BY change_seq LIMIT ?"
 )
 _MENTION = (
     "m.drop_number, m.chat, m.id, m.project, m.sent_at, m.author_lid, m.author_pn, m.user_name,"
@@ -37,7 +40,8 @@ _LAST = (
     f"SELECT {_MENTION} FROM publication p JOIN mention m"  # noqa: S608 - constants
     # The plus signs keep the planner on the index that the order asks for: one row is enough.
     " ON +m.change_seq <= p.filled_to OR +m.change_seq > p.known_at"
-    " WHERE p.database_id = ?1 AND m.sent_at >= ?2 AND NOT EXISTS (SELECT 1 FROM outbox o"
+    " WHERE p.database_id = ?1 AND m.sent_at >= ?2"
+    " AND m.chat NOT IN (SELECT value FROM json_each(?3)) AND NOT EXISTS (SELECT 1 FROM outbox o"
     "   WHERE o.database_id = ?1 AND (o.chat, o.id, o.drop_number) = (m.chat, m.id, m.drop_number))"
     " ORDER BY m.change_seq DESC LIMIT 1"
 )
@@ -101,7 +105,7 @@ class Outbox:
         """The newest change within the horizon that this database has got; None for an unknown."""
         days = self.writer.projects.horizon_days if self.writer.projects else 0
         since = int((self.clock() - days * 86_400) * 1000)
-        rows = self.query(_LAST, database_id, since)
+        rows = self.query(_LAST, database_id, since, self._unpublished())
         return self._mention(rows[0]) if rows else None
 
     def publish_again(self, database_id: str) -> None:
@@ -143,12 +147,18 @@ class Outbox:
         reached = chunk[-1][0] if len(chunk) == FILL else known_at
         with self.writer.transaction("cannot fill the outbox"):
             self.writer.execute(
-                _FILL, database_id, int(self.clock() * 1000), filled_to, reached, FILL
-            )
+                _FILL, database_id, int(self.clock() * 1000), filled_to, reached,
+                self._unpublished(), FILL,
+            )  # fmt: skip
             self.writer.execute(
                 "UPDATE publication SET filled_to = ? WHERE database_id = ?", reached, database_id
             )
         return True
+
+    def _unpublished(self) -> str:
+        """The groups whose mentions are not for the bridges to publish, as JSON."""
+        projects = self.writer.projects.projects if self.writer.projects else ()
+        return json.dumps([project.group for project in projects if not published(project)])
 
     def _mention(self, row: tuple[Any, ...]) -> Mention:
         drop_number, chat, id_, project, sent_at, lid, pn, user_name, withdrawn, as_of, as_of_id = (

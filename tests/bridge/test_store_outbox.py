@@ -1,5 +1,6 @@
 """The outbox: a mark per mention and per database, so that no database is ever left behind."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -122,3 +123,24 @@ def test_held_back(tmp_path: Path) -> None:
         settle(store)
         held = {one.drop_number: one.held_back for _, one in store.pending_mentions("db", 9)}
         assert held == {"DR1000001": False, "DR1000002": True, "DR1000003": True}
+
+
+def test_what_only_dev_acts_on_is_not_for_a_bridge_to_publish(tmp_path: Path) -> None:
+    """A project of `dev` alone is read by its monitor; no database is owed it by a bridge, neither
+    one that was known before its messages nor one that is met later.
+    """
+    both = rules().projects[0]
+    dev = replace(both, name="Tried", group="120363000000000002@g.us", environments=("dev",))
+    with open_store(tmp_path) as store:
+        store.apply_rules(replace(rules(), projects=(both, dev)))
+        assert drops(store, "known") == []
+        tried = info("B1", AUTHOR, at=T0 + 5, chat=dev.group)
+        feed(store, [naming(1), ("message", message(tried, "DR7654321"))])
+        settle(store)
+        for database in ("known", "met later"):
+            assert drops(store, database) == ["DR1000001"]
+            store.mark_published(database, store.pending_mentions(database, 10))
+            assert store.outbox(database).pending == 0
+            newest = store.last_published(database)
+            assert newest is not None
+            assert newest.drop_number == "DR1000001"
