@@ -39,7 +39,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         faults = Faults(relay, standing, connections.live)
         chat = server.chat_application(connections)
         files = Files(database)
-        downloads = Downloads(files)
+        downloads = Downloads(files, connections.address_of)
         downloads.add_host(chat)
         control = api.application(world, relay, groups, codes, faults)
         downloads.add_control(control)

@@ -33,6 +33,11 @@ class Server:
     standing: Standing
     live: "dict[Jid, Connection]" = field(default_factory=dict)
 
+    def address_of(self, device: Jid) -> str | None:
+        """Where a device is connected from; None while it is not."""
+        connection = self.live.get(device)
+        return connection.address if connection else None
+
 
 class Connection:
     """A WebSocket of a client; `send` is the only way out, `_received` the only way in."""
@@ -111,6 +116,12 @@ class Connection:
     def split_next(self) -> None:
         """Send the next frame in two WebSocket messages, which the client takes badly."""
         self._split = True
+
+    @property
+    def address(self) -> str | None:
+        """Where the client calls from, if that is known."""
+        name = self._transport.get_extra_info("peername") if self._transport else None
+        return str(name[0]) if name else None
 
     def deliver(self) -> None:
         """Send everything un-receipted again, and be the way to the device."""

@@ -38,6 +38,19 @@ def test_a_machine_without_docker_is_told_what_is_missing_and_left_alone(bare_pa
     assert "Nothing was changed." in done.stdout
 
 
+def test_a_browser_is_not_asked_for(bare_path: str) -> None:
+    """Where nothing may be installed, a machine without Chromium is told nothing."""
+    done = subprocess.run(
+        ["bash", ROOT / "images" / "machine.sh", "browser"],
+        env={"PATH": bare_path, "HOME": bare_path},
+        stdin=subprocess.DEVNULL,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout + done.stderr == ""
+
+
 def test_a_machine_that_has_everything_is_told_nothing() -> None:
     """The look costs a moment and no line."""
     done = subprocess.run(

@@ -15,22 +15,30 @@ from simulator.database import Database
 from simulator.downloads import Downloads, MediaFault
 from simulator.files import Files
 from simulator.media import PHOTO
+from simulator.node import PN_SERVER, Jid
 from tests.simulator.room import Client, Room
 
 ANN, BOB, WRITER = "27820000001", "27820000002", "27820000009"
 FAULTS = "/api/media/faults"
 FILE = f"/v/{PHOTO.name}.enc"
 
+HERE, ELSEWHERE, AWAY = (Jid(ANN, PN_SERVER, number) for number in (1, 2, 3))
+
 Host = tuple[Downloads, TestClient[Request, Application]]
 
 pytestmark = pytest.mark.timeout(300)
+
+
+def address_of(device: Jid) -> str | None:
+    """Where the tests' devices are connected from."""
+    return {HERE: "127.0.0.1", ELSEWHERE: "10.0.0.1"}.get(device)
 
 
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[Host]:
     """The media host and its control in one application."""
     with Database(tmp_path / "simulator.db") as database:
-        downloads, app = Downloads(Files(database)), Application()
+        downloads, app = Downloads(Files(database), address_of), Application()
         downloads.add_host(app)
         downloads.add_control(app)
         async with TestClient(TestServer(app)) as client:
@@ -40,19 +48,30 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
 async def test_a_fault_is_shown_until_it_is_lifted(host: Host) -> None:
     """The API names what is in force; after the lift, files are whole again."""
     _, client = host
-    nothing = {"fault": None, "seconds": None}
+    nothing = {"fault": None, "seconds": None, "device": None}
     assert await (await client.get(FAULTS)).json() == nothing
     asked = await client.post(FAULTS, json={"fault": "404"})
-    assert (asked.status, await asked.json()) == (201, {"fault": "404", "seconds": None})
+    assert (asked.status, await asked.json()) == (201, nothing | {"fault": "404"})
     assert (await client.get(FILE)).status == 404
     assert await (await client.delete(FAULTS)).json() == nothing
     assert await (await client.get(FILE)).read() == PHOTO.encrypted
 
 
+async def test_a_fault_of_one_device_is_not_that_of_another(host: Host) -> None:
+    """A device is known by its address; one that is not connected cannot be told."""
+    _, client = host
+    for device, status in ((ELSEWHERE, 200), (HERE, 404)):
+        body = {"fault": "404", "device": str(device)}
+        assert (await (await client.post(FAULTS, json=body)).json())["device"] == str(device)
+        assert (await client.get(FILE)).status == status
+    refused = await client.post(FAULTS, json={"fault": "404", "device": str(AWAY)})
+    assert refused.status >= 400
+
+
 async def test_a_truncated_file_ends_early_without_saying_so(host: Host) -> None:
     """Status 200 and a beginning: only the hash tells the client."""
     downloads, client = host
-    downloads.break_all(MediaFault.TRUNCATED)
+    downloads.apply(MediaFault.TRUNCATED)
     answer = await client.get(FILE)
     body = await answer.read()
     assert answer.status == 200
@@ -63,7 +82,7 @@ async def test_a_truncated_file_ends_early_without_saying_so(host: Host) -> None
 async def test_a_slow_file_is_held_back_until_the_fault_is_lifted(host: Host) -> None:
     """Half of it comes, the rest with the lift, and the whole is right."""
     downloads, client = host
-    downloads.break_all(MediaFault.SLOW, 200)
+    downloads.apply(MediaFault.SLOW, 200)
     answer = await client.get(FILE)
     first = await answer.content.readexactly(len(PHOTO.encrypted) // 2)
     rest = asyncio.ensure_future(answer.read())
@@ -76,7 +95,7 @@ async def test_seconds_that_are_no_time_are_refused(host: Host, seconds: float) 
     """A fault that could never end is not put in force."""
     downloads, _ = host
     with pytest.raises(ValueError, match="seconds"):
-        downloads.break_all(MediaFault.SLOW, seconds)
+        downloads.apply(MediaFault.SLOW, seconds)
 
 
 async def test_an_upload_is_kept_under_the_hash_of_its_bytes(host: Host) -> None:
@@ -145,7 +164,9 @@ def test_the_real_client_downloads_or_says_that_it_could_not(
 
 
 def test_what_one_client_uploads_another_one_downloads(photo: tuple[Room, Client]) -> None:
-    """A photo sent by a real client is opened by another real client, byte for byte."""
+    """A photo sent by a real client is opened by another real client, byte for byte; a fault of
+    that one's downloads is not the first one's.
+    """
     room, ann = photo
     (group,) = room.get("/api/state")["groups"]
     room.post("/api/accounts", phone=BOB, name="Bob")
@@ -156,3 +177,10 @@ def test_what_one_client_uploads_another_one_downloads(photo: tuple[Room, Client
     shown = bob.wait("message", id=sent["id"], fields=["imageMessage"])
     assert shown["chat"] == group["jid"]
     assert bytes.fromhex(bob.do("download", id=sent["id"])["content"]) == picture
+    (broken,) = [one["jid"] for one in room.get("/api/devices") if one["phone"] == BOB]
+    room.post(FAULTS, fault="404", device=broken)
+    assert bob.do("download", id=sent["id"])["refused"]
+    row = room.post("/api/messages", group=group["jid"], sender=WRITER, kind="image", text="x")
+    ann.wait("message", id=row["id"], fields=["imageMessage"])
+    assert not ann.do("download", id=row["id"])["refused"]
+    room.delete(FAULTS)
