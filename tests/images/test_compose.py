@@ -109,6 +109,23 @@ def test_each_volume_of_whatsapp_belongs_to_one_bridge() -> None:
         assert not {f"{other}-session", f"{other}-messages"} & sources
 
 
+@pytest.mark.parametrize("named", ["", "backup"])
+def test_monitors_say_who_moved_them(named: str) -> None:
+    """READ_FROM is on their label, so that the failover takes it for a person's will; without it
+    nobody's will is there, and they read the primary.
+    """
+    variables = {"READ_FROM": named} if named else {}
+    services = read("compose.yaml", **variables)["services"]
+    for monitor in ("monitor-prod", "monitor-dev"):
+        (source,) = [
+            mount["source"]
+            for mount in services[monitor]["volumes"]
+            if mount["target"] == "/messages"
+        ]
+        assert source == f"{named or 'primary'}-messages"
+        assert services[monitor]["labels"]["org.twinbridge.read-from"] == named
+
+
 def test_env_example_explains_exactly_the_variables_of_production() -> None:
     """Each variable has its line in .env.example, and none is explained that nothing reads."""
     files = ("compose.yaml", "database/compose.yaml")
