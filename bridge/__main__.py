@@ -24,6 +24,7 @@ from bridge.membership import Membership
 from bridge.pairing_code import Codes
 from bridge.peers import Peers
 from bridge.publisher import PublishStatus, publish
+from bridge.retention import Keeper
 from bridge.settings import Settings, read_settings
 from bridge.status import Status
 from bridge.store import Store, StoreIncompatible, StoreUnavailable
@@ -105,7 +106,17 @@ class _Bridge:
             lambda: listening.state,
             listening.whatsapp.pair_phone,
         )
-        status = Status(settings, listening, store, membership, self._publishing, peers, codes)
+        keeper = Keeper(
+            store,
+            settings.retention,
+            settings.projects.horizon_days,
+            session=settings.session,
+            messages=settings.messages,
+            logs=settings.log_dir,
+        )
+        status = Status(
+            settings, listening, store, membership, self._publishing, peers, codes, keeper
+        )
         losses = clientlog.Losses(store, listening.session_unwritable, listening.out_of_step)
         listening.whatsapp.on_lost = losses.lost
         open_things.enter_context(clientlog.judged(losses.found))
@@ -163,6 +174,7 @@ class _Bridge:
                         own=own,
                     ),
                     "losses": losses.run(),
+                    "keeping": keeper.keep(),
                     "groups": membership.watch_groups(),
                     "aliases": membership.watch_aliases(),
                     "peers": peers.watch(),

@@ -11,6 +11,7 @@ from bridge.account import AccountVerdict
 from bridge.connection import Connection
 from bridge.disk import DiskVerdict
 from bridge.losses import Cause
+from bridge.retention import Usage, judge_volumes
 from bridge.store import Counts
 from contracts.health import Part, Verdict
 
@@ -67,6 +68,7 @@ class Facts:
     client_alive: bool
     client_stuck_s: float
     loop_stuck_s: float
+    volumes: tuple[Usage, ...] = ()
 
 
 def judge(facts: Facts) -> Verdict:
@@ -84,6 +86,7 @@ def judge(facts: Facts) -> Verdict:
         _losses(facts.store),
         _membership(facts),
         _publishing(facts.publishing),
+        judge_volumes(facts.volumes),
     )
     return _verdict(decisive, watched)
 

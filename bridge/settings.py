@@ -13,6 +13,7 @@ from bridge.witness import Limits
 from contracts.database_url import database_url_source
 from contracts.problems import ConfigurationError, Problem
 from contracts.projects import Projects, load_projects
+from contracts.retention import Retention
 from contracts.stack import BridgeEntry, Stack, load_stack
 
 Loaded = TypeVar("Loaded")
@@ -43,6 +44,7 @@ class Settings:
     log_prefix: str
     log_level: str
     log_format: Literal["text", "json"]
+    retention: Retention
     log_dir: Path
     log_file: str
     expected_number: str
@@ -75,6 +77,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     port = reading.port("PORT", _PORT)
     database_url = reading.database_url()
     own, peers, predecessors = _bridges(reading, stack)
+    if projects and stack and (short := stack.retention.short_of(projects.horizon_days)):
+        days = str(stack.retention.messages_days)
+        reading.problems.append(
+            Problem("config/stack.yaml", "retention.messages_days", days, short)
+        )
     if reading.problems or projects is None or stack is None or own is None:
         raise ConfigurationError(reading.problems)
     return Settings(
@@ -83,6 +90,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_prefix=own.log_prefix,
         log_level=level,
         log_format=cast("Literal['text', 'json']", style),
+        retention=stack.retention,
         log_dir=stack.log_dir,
         log_file=_log_file(own.name),
         expected_number=reading.number(own.number_env),

@@ -23,6 +23,7 @@ from bridge.page import Chat, Heard, Line, Page, render
 from bridge.pairing_code import CodeAnswer, Codes
 from bridge.peers import Peers
 from bridge.publisher import PublishStatus
+from bridge.retention import Keeper
 from bridge.settings import Settings
 from bridge.store import SET_ASIDE, RecentGroup, RecentMessage, Store, StoreUnavailable
 from bridge.witness import Evidence, judge_hearing, lacking
@@ -51,7 +52,9 @@ class Status:
         publishing: PublishStatus,
         peers: Peers,
         codes: Codes,
+        keeper: Keeper,
     ) -> None:
+        self._keeper = keeper
         self._settings = settings
         self._peers = peers
         self._codes = codes
@@ -128,6 +131,7 @@ class Status:
             client_alive=self._listening.whatsapp.alive,
             client_stuck_s=self._listening.stuck_s,
             loop_stuck_s=now - self._turned,
+            volumes=self._keeper.volumes,
         )
 
     def _hearing(self, now: float) -> Part:

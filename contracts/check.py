@@ -35,6 +35,9 @@ def check(folder: Path) -> tuple[Projects | None, Stack | None, tuple[Problem, .
         stack = load_stack(folder / "stack.yaml")
     except ConfigurationError as wrong:
         problems += wrong.problems
+    if projects and stack and (short := stack.retention.short_of(projects.horizon_days)):
+        days = str(stack.retention.messages_days)
+        problems.append(Problem("config/stack.yaml", "retention.messages_days", days, short))
     return projects, stack, tuple(problems)
 
 

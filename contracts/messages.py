@@ -13,7 +13,7 @@ from pathlib import Path
 DIRECTORY = "current"
 FILE = "messages.db"
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """What this code writes, and the newest it knows."""
 
 MIN_COMPATIBLE = 1

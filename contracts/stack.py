@@ -11,6 +11,7 @@ from contracts.alerting import AlertRules, read_alert_rules
 from contracts.entries import Entry
 from contracts.failover_limits import FailoverLimits, read_failover
 from contracts.problems import ConfigurationError
+from contracts.retention import Retention, read_retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Stack:
     log_dir: Path
     failover: FailoverLimits
     alerts: AlertRules
+    retention: Retention
 
     def bridge(self, name: str) -> BridgeEntry | None:
         """The bridge of that name, or None."""
@@ -66,6 +68,7 @@ def load_stack(path: Path) -> Stack:
     log_dir = top.parsed("log_dir", _directory, "/logs") or Path()
     failover = read_failover(top.section("failover"))
     alerts = read_alert_rules(top.section("alerts"))
+    retention = read_retention(top.section("retention"))
     top.close()
     for field in ("name", "label", "number_env", "published_port", "log_prefix"):
         values = [getattr(bridge, field) for bridge in bridges]
@@ -74,7 +77,7 @@ def load_stack(path: Path) -> Stack:
                 entry.wrong(field, value, "stands in two bridges")
     if problems:
         raise ConfigurationError(problems)
-    return Stack(tuple(bridges), timings, log_dir, failover, alerts)
+    return Stack(tuple(bridges), timings, log_dir, failover, alerts, retention)
 
 
 def _bridge(entry: Entry) -> BridgeEntry:

@@ -57,6 +57,9 @@ class ReadEvent:
                 # A list of all members comes with every login; what it said is stored by now.
                 writer.execute("DELETE FROM event WHERE seq = ?", self.seq)
                 return
+        if isinstance(said, Interpretation) and _was_deleted(writer, said, self.received_at):
+            writer.execute("DELETE FROM event WHERE seq = ?", self.seq)
+            return
         _mark(writer, self.seq, error)
         if isinstance(said, Interpretation):
             writer.execute(
@@ -182,6 +185,15 @@ def _read(seq: int, kind: str, payload: bytes, received_at: int) -> ReadEvent:
     except (DecodeError, ValueError) as problem:
         log.error("event not readable", extra={"event": seq, "kind": kind, "error": str(problem)})
         return ReadEvent(seq, kind, received_at, None, f"{type(problem).__name__}: {problem}")
+
+
+def _was_deleted(writer: Writer, said: Interpretation, received_at: int) -> bool:
+    """Whether this is another copy of what the retention has deleted."""
+    if not said.sent_at < writer.known.floor <= received_at:
+        return False
+    return not writer.execute(
+        "SELECT 1 FROM message WHERE chat = ? AND id = ? LIMIT 1", said.chat, said.id
+    )
 
 
 def _mark(writer: Writer, seq: int, error: str | None) -> None:

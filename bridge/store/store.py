@@ -19,6 +19,7 @@ from bridge.store.damage import replacing
 from bridge.store.heard import Window, heard_after, lacking
 from bridge.store.interpretation import Interpretations
 from bridge.store.outbox import Outbox, OutboxCounts
+from bridge.store.retention import Pruning
 from bridge.store.takeover import Older, take_over
 from bridge.store.texts import GroupText, texts_between
 from bridge.store.transaction import Writer
@@ -291,6 +292,19 @@ class Store:
     def outbox(self, database_id: str | None) -> OutboxCounts:
         """How far publishing is behind."""
         return self._outbox.counts(database_id)
+
+    # -- keeping ------------------------------------------------------------------------------
+
+    @replacing
+    def prune(self, floor_ms: int) -> int:
+        """Delete what was sent before, and nobody waits for; gives how many messages went."""
+        return Pruning(self._writer, self._query).run(floor_ms)
+
+    def unused_bytes(self) -> int:
+        """Room inside messages.db that is used before the file grows."""
+        ((pages,),) = self._query("PRAGMA freelist_count")
+        ((size,),) = self._query("PRAGMA page_size")
+        return int(pages) * int(size)
 
     # -- looking ------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ class Knowledge:
     lids: dict[str, str] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
     databases: set[str] = field(default_factory=set)
+    floor: int = 0
+    """Milliseconds: what was sent before, and is not here, was deleted."""
 
     def load(self, db: apsw.Connection) -> None:
         """Take everything from the tables."""
@@ -31,6 +33,7 @@ class Knowledge:
         for lid, pn in db.execute("SELECT lid, pn FROM alias ORDER BY learned_at, lid"):
             self.pair(lid, pn)
         self.own = {number for (number,) in db.execute("SELECT number FROM own_number")}
+        ((self.floor,),) = db.execute("SELECT coalesce(max(floor), 0) FROM pruning")
         self.databases = {one for (one,) in db.execute("SELECT database_id FROM publication")}
 
     def pair(self, lid: str, pn: str) -> None:
