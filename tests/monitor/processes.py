@@ -1,6 +1,7 @@
 """Monitors as processes of their own, to be killed and frozen."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -53,8 +54,7 @@ class Process:
 @contextmanager
 def monitor_process(volume: Path, config: Path, url: str) -> Iterator[Process]:
     """A monitor of `prod`; whatever became of it, it is gone at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = _free_port()
     (config / "stack.yaml").write_text((ROOT / "config" / "stack.yaml").read_text())
     environment = {
         "MONITOR_ENVIRONMENT": "prod",
@@ -76,3 +76,11 @@ def monitor_process(volume: Path, config: Path, url: str) -> Iterator[Process]:
             process.send_signal(signal.SIGCONT)
         process.kill()
         process.wait(30)
+
+
+def _free_port() -> int:
+    """A port that nobody has, below those that the system gives to outgoing connections."""
+    for port in random.sample(range(20_000, 32_000), 50):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("every port is taken")

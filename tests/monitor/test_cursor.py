@@ -1,10 +1,11 @@
 """Where a monitor goes on: after a restart, with other rules, in another file, after a rollback."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.messages import DIRECTORY, FILE
-from tests.monitor.conftest import GROUP, Monitoring, ask, write_projects
+from tests.monitor.conftest import GROUP, QUICK, Monitoring, ask, write_projects
 from tests.monitor.feeding import feeding
 
 DROPS = "SELECT drop_number FROM public.qa_photo_reviews ORDER BY 1"
@@ -110,7 +111,8 @@ async def test_what_the_ledger_lacks_is_found_after_a_change_of_files(
     ask(database_url, "DELETE FROM public.drop_mentions WHERE drop_number = 'DR1000001'")
     async with monitoring(other, database_url) as monitor:
         await monitor.until_compared()
-    async with monitoring(volume, database_url) as monitor:
+    patient = replace(QUICK, compare_again_s=5)
+    async with monitoring(volume, database_url, pace=patient) as monitor:
         await monitor.until("found", lambda: monitor.status.lacked)
         assert monitor.status.lacked == 1
         assert monitor.part("comparison").word == "lacking"

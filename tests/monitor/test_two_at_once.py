@@ -78,6 +78,7 @@ def until_written(url: str, after: int) -> None:
             row = connection.execute(MENTIONED).fetchone()
             if row is not None and row[0] > after:
                 return
+            time.sleep(0.002)
     raise AssertionError("the monitor wrote nothing")
 
 
