@@ -6,9 +6,11 @@ numbers of its own, so they share the stack and never one another's messages.
 """
 
 import json
+import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +38,11 @@ STORIES = (
     "Replayed",
     "History",
     "Away",
+    "Watched",
 )
 """Projects of the scenarios, beside the seed's four."""
 
+IMAGE = f"twinbridge-bridge:{os.environ.get('TWINBRIDGE_TAG', 'latest')}"
 READ_STORE = """
 import json, sqlite3, sys
 file = sqlite3.connect("file:/messages/current/messages.db?mode=ro", uri=True)
@@ -88,6 +92,10 @@ class Field:
         url = f"{self.stack.url(BRIDGES[bridge], 8080)}/reconnect"
         return call(url, {}, token=token.strip())
 
+    def tell_history(self, bridge: str) -> None:
+        """The phone of a number that was linked late tells its client what was written before."""
+        self.post(f"/api/devices/{self._device(bridge)}/history", way="inline")
+
     def part(self, bridge: str, name: str) -> dict[str, Any]:
         """One part of the bridge's health."""
         parts = self.health(bridge).json["parts"]
@@ -119,9 +127,9 @@ class Field:
         """Rows of a bridge's messages.db, read by another container from a read-only mount."""
         printed = docker(
             *("run", "--rm", "--network", "none"),
-            *("--label", f"org.twinbridge.test={self.stack.project.removesuffix('-field')}"),
+            *("--label", f"org.twinbridge.test={self.stack.project.rpartition('-')[0]}"),
             *("--volume", f"{self.stack.project}_{bridge}-messages:/messages:ro"),
-            *("--entrypoint", "python", "twinbridge-bridge:latest"),
+            *("--entrypoint", "python", IMAGE),
             *("-c", READ_STORE, sql, *values),
         )
         rows: list[dict[str, Any]] = json.loads(printed)
@@ -175,7 +183,7 @@ class Field:
         )
 
 
-def _configuration(directory: Path) -> Path:
+def configuration(directory: Path) -> Path:
     """config/ with a project per scenario added; a copy, so that scenarios may edit it."""
     shutil.copytree(ROOT / "config", directory)
     file = directory / "projects.yaml"
@@ -218,22 +226,23 @@ def _populate(field: Field) -> None:
             field.post(f"/api/groups/{quote(group_of(story))}/members", phone=phone)
 
 
-@pytest.fixture(scope="session")
-def field(
-    run_id: str,
+@contextmanager
+def composed(
+    project: str,
+    config: Path,
     postgres: str,
     postgres_container: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    services: Sequence[str] = SERVICES,
+    files: Sequence[Path] = (),
 ) -> Iterator[Field]:
-    """The stack, up, paired, with a group per scenario; removed when the run ends."""
-    config = _configuration(tmp_path_factory.mktemp("stack") / "config")
+    """A stack, up, paired, with a group per scenario; removed in the end."""
     database = f"scenarios_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{database}"'.encode())
     server = urlsplit(postgres)
     stack = Stack(
-        f"{run_id}-field",
-        (ROOT / "compose.demo.yaml", Path(__file__).with_name("compose.scenarios.yaml")),
+        project,
+        (ROOT / "compose.demo.yaml", Path(__file__).with_name("compose.scenarios.yaml"), *files),
         {
             "PRIMARY_PORT": "0",
             "BACKUP_PORT": "0",
@@ -246,9 +255,9 @@ def field(
     )
     network = f"{stack.project}_default"
     try:
-        stack.compose("up", "--no-start", *SERVICES)
+        stack.compose("up", "--no-start", *services)
         docker("network", "connect", "--alias", "reviews", network, postgres_container)
-        stack.compose("up", "--detach", *SERVICES)
+        stack.compose("up", "--detach", *services)
         started = Field(stack, server._replace(path=f"/{database}").geturl(), config)
         eventually("the simulator answers", lambda: started.get("/api/state"), 90)
         for bridge in BRIDGES:
@@ -260,3 +269,16 @@ def field(
     finally:
         docker("network", "disconnect", "--force", network, postgres_container, check=False)
         stack.close()
+
+
+@pytest.fixture(scope="session")
+def field(
+    run_id: str,
+    postgres: str,
+    postgres_container: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Field]:
+    """The stack that most scenarios share."""
+    config = configuration(tmp_path_factory.mktemp("stack") / "config")
+    with composed(f"{run_id}-field", config, postgres, postgres_container) as started:
+        yield started

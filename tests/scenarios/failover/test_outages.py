@@ -1,0 +1,124 @@
+"""The bridge that the monitors read fails while technicians write: they read the other one, the
+bridge is helped where that is possible, they go back, and no message is missing anywhere.
+"""
+
+import pytest
+
+from tests.conftest import call, docker, eventually
+from tests.scenarios.conftest import BRIDGES, NUMBERS
+from tests.scenarios.failover.conftest import PATIENCE_S, Watched
+
+pytestmark = pytest.mark.timeout(600)
+PRIMARY = BRIDGES["primary"]
+
+
+def test_killed_and_held_down(watched: Watched) -> None:
+    """A monitor that hangs is moved all the same, and another one, frozen before the switch and
+    thawed after it, changes nothing.
+    """
+    stack = watched.field.stack
+    old = stack.compose("run", "--detach", "--no-deps", "monitor-prod").strip()
+    try:
+        with watched.flow() as written:
+            watched.more(written, 4)
+            docker("pause", old)
+            watched.freeze("monitor-prod")
+            stack.compose("kill", PRIMARY)
+            watched.settled("backup")
+            watched.more(written, 4)
+            docker("unpause", old)
+            stack.compose("start", PRIMARY)
+            watched.settled("primary")
+        watched.whole()
+    finally:
+        docker("rm", "--force", old)
+    said = watched.told("history")
+    assert "primary is down" in said
+    assert "monitor-prod" in said
+
+
+def test_a_hang_is_left_and_healed(watched: Watched) -> None:
+    """Every process of the bridge stands still: nothing tells of it but its silence. Its container
+    is restarted by nobody's hand, and the monitors go back.
+    """
+    with watched.flow() as written:
+        began = watched.field.stack.inspect(PRIMARY)["State"]["StartedAt"]
+        watched.freeze(PRIMARY)
+        watched.settled("backup")
+        watched.more(written, 4)
+        eventually(
+            "it was restarted",
+            lambda: watched.field.stack.inspect(PRIMARY)["State"]["StartedAt"] != began,
+            PATIENCE_S,
+        )
+        watched.settled("primary")
+    watched.whole()
+
+
+def test_deaf_and_nobody_touches_it(watched: Watched) -> None:
+    """The bridge that hears nothing is told to connect anew, gets what was held back, and the
+    stack is redundant again.
+    """
+    helped = sum(1 for line in watched.history() if line["what"] == "help")
+    with watched.flow():
+        watched.field.hurt("primary", "deaf")
+        eventually(
+            "it was helped",
+            lambda: sum(1 for line in watched.history() if line["what"] == "help") > helped,
+            PATIENCE_S,
+        )
+
+        def overall() -> bool:
+            status = watched.field.stack.compose(
+                *("run", "--rm", "--no-deps", "--no-TTY", "database-migrate"),
+                *("python", "-m", "contracts.status"),
+                check=False,
+            )
+            return "Overall: REDUNDANT" in status
+
+        eventually("it is redundant again", overall, PATIENCE_S)
+    watched.whole()
+    ids = {row["id"] for row in watched.field.ledger("Watched")}
+    eventually(
+        "the healed bridge has everything",
+        lambda: ids <= set(watched.field.texts("primary", "Watched")),
+        PATIENCE_S,
+    )
+    assert any("deaf" in line["sentence"] for line in watched.history())
+
+
+def test_logged_out(watched: Watched) -> None:
+    """Only a person can help: the monitors leave at once. They return when the bridge was paired
+    again and lacks nothing, because its phone has told it what was written meanwhile.
+    """
+    with watched.flow():
+        watched.field.hurt("primary", "logged_out")
+        watched.settled("backup")
+
+        def code() -> str:
+            shown = call(f"{watched.field.stack.url(PRIMARY, 8080)}/pairing").json
+            return str(shown.get("qr") or "")
+
+        shown = eventually("it shows a code", code, PATIENCE_S)
+        watched.field.post("/api/pair", qr=shown, phone=NUMBERS["primary"])
+        watched.both_up()
+        watched.field.tell_history("primary")
+        watched.settled("primary")
+    watched.whole()
+
+
+def test_both_down(watched: Watched) -> None:
+    """Nowhere to go: the monitors stay and it is said; they follow whichever is up first, and then
+    go back.
+    """
+    stack = watched.field.stack
+    with watched.flow() as written:
+        stack.compose("kill", *BRIDGES.values())
+        eventually("it is said", lambda: "stranded" in watched.told("status"), PATIENCE_S)
+        assert watched.reads() == {"primary"}
+        watched.more(written, 4)
+        stack.compose("start", BRIDGES["backup"])
+        watched.settled("backup")
+        stack.compose("start", PRIMARY)
+        watched.settled("primary")
+    watched.whole()
