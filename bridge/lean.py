@@ -9,7 +9,7 @@ import importlib
 import sys
 from types import ModuleType
 
-UNUSED = ("PIL", "httpx", "linkpreview", "magic", "requests")
+UNUSED = ("PIL", "httpx", "linkpreview", "magic", "phonenumbers", "requests", "tqdm")
 
 
 class _AnyName(type):
