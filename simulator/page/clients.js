@@ -49,6 +49,13 @@ function wish(card, fault) {
   return body;
 }
 
+function mediaWish(fault) {
+  const body = { fault };
+  if ($("media-seconds").value) body.seconds = Number($("media-seconds").value);
+  if ($("media-device").value) body.device = $("media-device").value;
+  return body;
+}
+
 async function drawQueue(card, path) {
   if (!card.queue.open) return;
   const waiting = await ask(`${path}/queue`);
@@ -57,16 +64,17 @@ async function drawQueue(card, path) {
   card.waiting.replaceChildren(...lines);
 }
 
-function drawGroups(select, groups) {
-  const now = JSON.stringify(groups.map((group) => [group.jid, group.subject]));
-  if (select.dataset.groups === now) return;
+// Changed only when the choices are others, or it would close under the pointer.
+function offer(select, all, choices) {
+  const now = JSON.stringify(choices);
+  if (select.dataset.choices === now) return;
   const chosen = select.value;
-  select.dataset.groups = now;
+  select.dataset.choices = now;
   select.replaceChildren(
-    element("option", "all groups", { value: "" }),
-    ...groups.map((group) => element("option", group.subject, { value: group.jid })),
+    element("option", all, { value: "" }),
+    ...choices.map(([value, text]) => element("option", text, { value })),
   );
-  select.value = chosen;
+  select.value = choices.some(([value]) => value === chosen) ? chosen : "";
 }
 
 export async function drawClients(state, nameOf, again) {
@@ -89,20 +97,20 @@ export async function drawClients(state, nameOf, again) {
     card.state.textContent = `${nameOf(device.phone)}: ${word}${faults}`;
     card.summary.textContent = `${device.queued} undelivered`;
     for (const [fault, button] of card.buttons) button.setAttribute("aria-pressed", device.faults.includes(fault));
-    drawGroups(card.group, state.groups);
+    offer(card.group, "all groups", state.groups.map((group) => [group.jid, group.subject]));
     await drawQueue(card, card.path);
   }
+  offer($("media-device"), "everybody", state.devices.map((device) => [device.jid, nameOf(device.phone)]));
   $("nobody").hidden = state.devices.length > 0;
   $("unpaired").textContent = `${state.unpaired_clients} clients show a code`;
 }
 
-// Buttons of the media host, and the forms; called once.
+// Buttons of the media host, and the form that links a client; called once.
 export async function prepareClients(again) {
   possible = await ask("/api/faults");
   const buttons = possible.media.map((fault) => {
     const button = element("button", fault, { "data-fault": fault });
-    const seconds = () => ($("media-seconds").value ? { seconds: Number($("media-seconds").value) } : {});
-    button.onclick = () => act(() => ask("/api/media/faults", { fault, ...seconds() }), again);
+    button.onclick = () => act(() => ask("/api/media/faults", mediaWish(fault)), again);
     return button;
   });
   const lift = element("button", "lift", { "data-do": "lift" });

@@ -3,7 +3,6 @@
 Playwright drives the Chromium of Debian; it never downloads a browser of its own.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,9 +75,7 @@ def desk(run_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
         Room(f"{run_id}-desk", f"org.twinbridge.test={run_id}", logs) as room,
         sync_playwright() as playwright,
     ):
-        # Root has no sandbox in Chromium.
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
         page = browser.new_page()
         page.set_default_timeout(PATIENCE_MS)
         yield Desk(room, page)
@@ -186,6 +183,7 @@ def test_downloads_and_the_history_go_wrong_and_right(desk: Desk) -> None:
     media = desk.page.locator("#media-faults")
     assert faults(media) == set(MediaFault)
     desk.page.locator("#media-seconds").fill("1")
+    desk.page.locator("#media-device").select_option(label="media")
     for fault, refused in (("404", True), ("truncated", True), ("slow", False)):
         press(media, fault)
         expect(media.locator(f'[data-fault="{fault}"]')).to_have_attribute("aria-pressed", "true")
