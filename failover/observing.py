@@ -4,13 +4,14 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from contracts.bridge_health import BridgeHealth, parse_bridge_health
 from failover.looks import Look, Reply
@@ -28,28 +29,56 @@ class Unresolved(OSError):
 
 
 class _Resolver(AbstractResolver):
-    """The system's resolver, with a limit of its own.
+    """The system's resolver with a limit of its own, and one lookup per name at a time.
 
-    A DNS that hangs must be told from a bridge that hangs: only the second says something.
+    A DNS that hangs must be told from a bridge that hangs. The name of a container that has ended
+    may take ten seconds to lead nowhere: asked for anew every two seconds in the loop's own
+    threads, it would soon keep everybody else from theirs.
     """
 
-    def __init__(self, limit_s: float) -> None:
-        self._inner = ThreadedResolver()
+    def __init__(self, names: int, limit_s: float) -> None:
+        self._threads = ThreadPoolExecutor(max(1, names), "resolving")
         self._limit_s = limit_s
+        self._asked: dict[str, asyncio.Future[Any]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses; raises Unresolved."""
+        asked = self._asked.get(host)
+        if asked is None or asked.done():
+            look_up: Callable[[], Any] = partial(
+                socket.getaddrinfo, host, port, family, socket.SOCK_STREAM
+            )
+            asked = asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+            asked.add_done_callback(_retrieved)
+            self._asked[host] = asked
         try:
             async with asyncio.timeout(self._limit_s):
-                return await self._inner.resolve(host, port, family)
+                found = await asyncio.shield(asked)
         except (OSError, TimeoutError) as failed:
             raise Unresolved(f"{host}: {failed!r}") from failed
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, protocol, _, address in found
+        ]
 
     async def close(self) -> None:
-        """Nothing is held."""
-        await self._inner.close()
+        """Wait for nobody: a lookup may hang."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _retrieved(asked: "asyncio.Future[Any]") -> None:
+    """A lookup that nobody waits for any more may fail in silence."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 class Observer:
@@ -70,7 +99,9 @@ class Observer:
     async def __aenter__(self) -> Self:
         # A connection for each question: one that was kept open may be to a dead process.
         connector = aiohttp.TCPConnector(
-            resolver=_Resolver(self._timeout_s * 0.8), use_dns_cache=False, force_close=True
+            resolver=_Resolver(len(self._urls), self._timeout_s * 0.8),
+            use_dns_cache=False,
+            force_close=True,
         )
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         return self

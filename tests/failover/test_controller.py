@@ -1,10 +1,14 @@
 """The controller at work: real questions over HTTP, decisions kept before anything acts."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from failover.api import facts
+import pytest
+
+from failover.api import facts, served
 from failover.health import judge
 from failover.looks import Reply, Sign, sign
 from failover.observing import Observer
@@ -12,7 +16,14 @@ from failover.seams import Follower, ProcessState, ProcessWord
 from failover.tracks import Standing
 from failover.trust import Mode
 from failover.verbs import change
-from tests.failover.parts import TOKEN, RecordingEngine, RecordingMemory, brief, working
+from tests.failover.parts import (
+    TOKEN,
+    AnsweringBridge,
+    RecordingEngine,
+    RecordingMemory,
+    brief,
+    working,
+)
 from tests.failover.world import State
 
 PATIENCE_S = 60
@@ -156,3 +167,29 @@ async def test_a_name_that_leads_nowhere_is_not_a_bridge_that_is_down() -> None:
         looks = await observer.looks()
     assert looks["primary"].reply is Reply.NAMELESS
     assert sign(looks["primary"]) is Sign.UNKNOWN
+
+
+async def test_a_lookup_that_hangs_keeps_nobody_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The name of a container that has ended may lead nowhere for ten seconds, every time."""
+    hanging, begun = threading.Event(), []
+
+    def look_up(host: str, port: int, *_: int) -> list[object]:
+        begun.append(host)
+        if host == "bridge-primary":
+            hanging.wait(PATIENCE_S)
+            raise OSError("nowhere")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    engine = RecordingEngine(("primary", "backup"))
+    async with served(AnsweringBridge("backup").application(), "127.0.0.1", 0) as port:
+        urls = {"primary": "http://bridge-primary:1", "backup": f"http://bridge-backup:{port}"}
+        async with Observer(urls, engine, TOKEN, 2, 60) as observer:
+            monkeypatch.setattr(socket, "getaddrinfo", look_up)
+            for _ in range(3):
+                looks = await observer.looks()
+                assert looks["backup"].reply is Reply.ANSWERED
+                assert looks["primary"].reply is Reply.NAMELESS
+            assert begun.count("bridge-primary") == 1
+            hanging.set()
