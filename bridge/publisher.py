@@ -78,6 +78,8 @@ class Pace:
     longest_hold_s: float = 60.0
     look_around_s: float = 20.0
     """Without news: is the database still there, still the same one, and the schema ours?"""
+    trusted_s: float = 1.0
+    """With news: for so long after a look at the database it is not looked at again."""
     unpark_s: float = 3600.0
 
 
@@ -158,7 +160,9 @@ class _Publisher:
         self.failures = 0
         self.limit = MAX_BATCH
         self.confirmed: tuple[str, Mention] | None = None
-        """The newest mention that a database has confirmed, and which database."""
+        """The newest mention at the last look at a database, and which database."""
+        self.newest: tuple[str, Mention] | None = None
+        """The newest since; asked for only after a look, or it would hide what is lacking."""
         self.again_at: dict[str, float] = {}
         """When everything was last published again to a database that had lost something."""
 
@@ -177,15 +181,19 @@ class _Publisher:
         self.status.host, self.status.database = address.host, address.database
         reach = connected(address, self.bridge, self.pace.connect_s, self.pace.command_s)
         async with reach as database:
+            database_id = ""
             registered: OwnNumber | None = None
             unparked_id: str | None = None
-            unparked_at = 0.0
+            unparked_at = looked_at = -math.inf
             loop = asyncio.get_running_loop()
             while True:
                 self.wake.clear()
-                database_id = await self._identify(database)
-                registered = await self._register(database, registered)
-                await self._learn_own_numbers(database)
+                trusted = loop.time() - looked_at < self.pace.trusted_s
+                if not trusted or self.own() not in {None, registered}:
+                    database_id = await self._identify(database)
+                    registered = await self._register(database, registered)
+                    await self._learn_own_numbers(database)
+                    looked_at = loop.time()
                 if database_id != unparked_id or loop.time() - unparked_at > self.pace.unpark_s:
                     await asyncio.to_thread(self.outbox.unpark, database_id)
                     unparked_id, unparked_at = database_id, loop.time()
@@ -195,6 +203,7 @@ class _Publisher:
                     async with asyncio.timeout(self.pace.look_around_s):
                         await self.wake.wait()
                 except TimeoutError:
+                    looked_at = -math.inf
                     if await asyncio.to_thread(self.source) != url:
                         raise _MovedError from None
 
@@ -215,13 +224,15 @@ class _Publisher:
             found = await database.identity(newest)
         if not found.confirmed:
             await self._publish_again(found.database_id)
+        elif self.newest is not None and self.newest[0] == found.database_id:
+            self.confirmed = self.newest
         return found.database_id
 
     async def _publish_again(self, database_id: str) -> None:
         now = asyncio.get_running_loop().time()
         # A ledger that never keeps what it confirms would be filled again and again.
         due = self.again_at.get(database_id, -math.inf) + self.pace.unpark_s
-        self.confirmed = None
+        self.confirmed = self.newest = None
         if now < due:
             return
         self.again_at[database_id] = now
@@ -283,7 +294,7 @@ class _Publisher:
         within_horizon = [row for row in rows if not row[1].held_back]
         if within_horizon:
             _, newest = max(within_horizon, key=lambda row: row[0])
-            self.confirmed = (database_id, newest)
+            self.newest = (database_id, newest)
         return []
 
     async def _park(

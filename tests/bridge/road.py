@@ -18,6 +18,8 @@ class Road:
     port: int = 0
     open: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, bytes are accepted and go nowhere, as with a paused server."""
+    delay_s: float = 0.0
+    """How long bytes take in each direction, one after the other."""
     swallow: bytes = b""
     """The result of the next statement that contains this is swallowed and the connection cut:
     Postgres has committed, and the client never hears of it."""
@@ -82,6 +84,8 @@ class Road:
                 self.swallow, self.asked = b"", False
                 raise ConnectionAbortedError
             await self.open.wait()
+            if self.delay_s:
+                await asyncio.sleep(self.delay_s)
             sink.write(data)
             await sink.drain()
         raise ConnectionResetError

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
 import psycopg
 import pytest
 
@@ -10,7 +11,7 @@ from bridge.publisher import PublishStatus
 from contracts.database_url import parse_database_url
 from database.migrate import migrate
 from tests.bridge.at_work import at_work
-from tests.bridge.publishing import drops, read
+from tests.bridge.publishing import Memory, drops, mention, publishing, read
 from tests.conftest import docker
 from tests.pooler import USER, Pooled, Server
 
@@ -115,3 +116,29 @@ async def _another_than(status: PublishStatus, database_id: str | None) -> str:
         while status.database_id is None or status.database_id == database_id:
             await asyncio.sleep(0.05)
     return status.database_id
+
+
+async def test_what_is_lacking_is_not_hidden_by_what_is_newer(database_url: str) -> None:
+    """A ledger loses a mention, and a newer one is published before the next look at it: the look
+    still asks for what was there at the last one, and finds out.
+    """
+    outbox = Memory([mention(1)])
+    async with publishing(outbox, database_url) as running:
+        await running.settled()
+        await _looked_again(running.status)
+        connection = await asyncpg.connect(database_url)
+        await connection.execute("DELETE FROM drop_mentions")
+        await connection.execute("DELETE FROM qa_photo_reviews")
+        await connection.close()
+        await running.hear(mention(2))
+        async with asyncio.timeout(60):
+            while await drops(database_url) != {"DR1000001", "DR1000002"}:
+                await asyncio.sleep(0.05)
+
+
+async def _looked_again(status: PublishStatus) -> None:
+    # Only a look at the database writes this field.
+    status.database_id = None
+    async with asyncio.timeout(60):
+        while status.database_id is None:
+            await asyncio.sleep(0.01)
