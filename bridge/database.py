@@ -62,10 +62,10 @@ class Database:
         self._connection = connection
         self._bridge = bridge
 
-    async def identity(self, published: Mention | None) -> "Identity":
+    async def identity(self, published: Sequence[Mention]) -> "Identity":
         """Check the schema, then give the id that outbox marks are kept for.
 
-        `published` is the newest mention that this bridge has published there, if any.
+        `published` are mentions that this bridge has published there.
         Raises SchemaMismatchError when this code and the database do not go together.
         """
         try:
@@ -84,9 +84,14 @@ class Database:
                 f"the database needs code for schema {row['min_compatible']} or later, "
                 f"this bridge knows {SCHEMA_VERSION}: the bridge has to be upgraded"
             )
-        key = published.key if published else (None, None, None)
-        as_of = published.as_of if published else None
-        found = await self._connection.fetchrow(READ_IDENTITY, self._bridge, *key, as_of)
+        found = await self._connection.fetchrow(
+            READ_IDENTITY,
+            self._bridge,
+            [mention.drop_number for mention in published],
+            [mention.chat for mention in published],
+            [mention.message_id for mention in published],
+            [mention.as_of for mention in published],
+        )
         if found is None:
             raise SchemaMismatchError("the database has no identity: database-migrate has to run")
         return Identity(found["id"], found["confirmed"])

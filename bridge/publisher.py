@@ -159,10 +159,9 @@ class _Publisher:
         self.pace = pace
         self.failures = 0
         self.limit = MAX_BATCH
-        self.confirmed: tuple[str, Mention] | None = None
-        """The newest mention at the last look at a database, and which database."""
-        self.newest: tuple[str, Mention] | None = None
-        """The newest since; asked for only after a look, or it would hide what is lacking."""
+        self.confirmed: tuple[str, list[Mention]] | None = None
+        """What the next look asks a database for: the newest at the last look, and of each batch
+        since the newest. Less would not do: what was lost may lie between any two."""
         self.again_at: dict[str, float] = {}
         """When everything was last published again to a database that had lost something."""
 
@@ -213,26 +212,25 @@ class _Publisher:
         Its identity is the same then, so that only what it lacks gives it away.
         """
         known = self.confirmed
-        found = await database.identity(known[1] if known else None)
+        found = await database.identity(known[1] if known else ())
         self.status.database_id = found.database_id
         if known is None or known[0] != found.database_id:
             newest = await asyncio.to_thread(self.outbox.last_published, found.database_id)
             if newest is None:
                 self.confirmed = None
                 return found.database_id
-            self.confirmed = (found.database_id, newest)
-            found = await database.identity(newest)
+            known = (found.database_id, [newest])
+            found = await database.identity(known[1])
+        self.confirmed = (known[0], known[1][-1:])
         if not found.confirmed:
             await self._publish_again(found.database_id)
-        elif self.newest is not None and self.newest[0] == found.database_id:
-            self.confirmed = self.newest
         return found.database_id
 
     async def _publish_again(self, database_id: str) -> None:
         now = asyncio.get_running_loop().time()
         # A ledger that never keeps what it confirms would be filled again and again.
         due = self.again_at.get(database_id, -math.inf) + self.pace.unpark_s
-        self.confirmed = self.newest = None
+        self.confirmed = None
         if now < due:
             return
         self.again_at[database_id] = now
@@ -294,7 +292,8 @@ class _Publisher:
         within_horizon = [row for row in rows if not row[1].held_back]
         if within_horizon:
             _, newest = max(within_horizon, key=lambda row: row[0])
-            self.newest = (database_id, newest)
+            earlier = self.confirmed[1] if self.confirmed else []
+            self.confirmed = (database_id, [*earlier, newest])
         return []
 
     async def _park(

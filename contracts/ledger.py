@@ -27,14 +27,16 @@ READ_DATABASE_ID = "SELECT id::text FROM public.database_identity"
 """One text: outbox marks are kept per value. A verb changes it after a restore."""
 
 READ_IDENTITY = (
-    "SELECT id::text AS id, $2::text IS NULL OR EXISTS ("
-    "SELECT FROM public.drop_mentions AS m WHERE m.drop_number = $2 AND m.chat = $3"
-    " AND m.message_id = $4 AND m.as_of >= $5::timestamptz AND $1::text = ANY(m.heard_by)"
-    ") AS confirmed FROM public.database_identity"
+    "SELECT id::text AS id, NOT EXISTS ("
+    "SELECT FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[])"
+    " AS p (drop_number, chat, message_id, as_of) WHERE NOT EXISTS ("
+    "SELECT FROM public.drop_mentions AS m WHERE m.drop_number = p.drop_number"
+    " AND m.chat = p.chat AND m.message_id = p.message_id AND m.as_of >= p.as_of"
+    " AND $1::text = ANY(m.heard_by))) AS confirmed FROM public.database_identity"
 )
-"""$1 bridge, $2 to $5 drop, chat, message id and `as_of` of a mention it has published, or NULL.
+"""$1 bridge, $2 to $5 drops, chats, message ids and `as_of` of mentions that it has published.
 
-One row: the id, and whether the ledger still has that mention as this bridge published it. A
+One row: the id, and whether the ledger still has all of them as this bridge published them. A
 database that was restored from an older copy has not, although its id is the same.
 """
 
