@@ -100,7 +100,7 @@ def _under_way(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("bridge", ["primary", pytest.param("backup", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("bridge", list(BRIDGES))
 def test_every_fault_keeps_to_its_row(wards: dict[str, Ward], bridge: str) -> None:
     """Each is logged, shown in the word of the table, and left in its way; nobody starts a war.
 
@@ -118,7 +118,6 @@ def test_a_store_that_hangs_costs_what_was_receipted(wards: dict[str, Ward], bri
     _under_way(wards, bridge, RARE, SAFE[:3])
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_server_that_is_gone_costs_nothing(wards: dict[str, Ward]) -> None:
     """Both bridges say that they are disconnected, and come back by themselves when it does."""
