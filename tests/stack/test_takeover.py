@@ -38,6 +38,8 @@ def older(
             yield stack, pooled.direct(name)
         finally:
             stack.close()
+            # Made by the verb, which knows nothing of the network in the override.
+            docker("network", "rm", f"{stack.project}_default", check=False)
 
 
 @pytest.mark.timeout(180)
