@@ -30,6 +30,10 @@ demo-start: images
 	@images/ports.sh twinbridge-demo $$($(DEMO) config | $(PORTS))
 	@$(DEMO) up --detach || { sleep 3; $(DEMO) up --detach; }
 
+drill: venv ## kill the demo's primary bridge while people write, and show what follows; WAIT=1 until it is all over, PROJECT=name for another stack
+	@$(if $(PROJECT),:,$(MAKE) demo-start)
+	@$(RUN) python -m bench.drill $(if $(WAIT),--wait) $(PROJECT)
+
 demo-down: ## remove the demo with everything it has stored
 	@$(DEMO) down --volumes --remove-orphans --timeout 10
 
@@ -108,4 +112,4 @@ venv: # .venv with everything that the lock names
 browser: # Debian's Chromium, where it may be installed
 	@images/machine.sh browser || echo "No Chromium: the tests that look at pages are skipped."
 
-.PHONY: help demo demo-start demo-down up down adopt failover import-store import-valid-drops test soak bench check config-check images base venv alert-test ack phone-opened pairing-code browser
+.PHONY: help demo demo-start drill demo-down up down adopt failover import-store import-valid-drops test soak bench check config-check images base venv alert-test ack phone-opened pairing-code browser

@@ -4,9 +4,10 @@ bridge is helped where that is possible, they go back, and no message is missing
 
 import pytest
 
+from bench import drill
 from tests.conftest import call, docker, eventually
-from tests.scenarios.conftest import BRIDGES, NUMBERS
-from tests.scenarios.failover.conftest import PATIENCE_S, Watched
+from tests.scenarios.conftest import BRIDGES, NUMBERS, group_of
+from tests.scenarios.failover.conftest import MONITORS, PATIENCE_S, Watched
 
 pytestmark = pytest.mark.timeout(600)
 PRIMARY = BRIDGES["primary"]
@@ -121,4 +122,23 @@ def test_both_down(watched: Watched) -> None:
         watched.settled("backup")
         stack.compose("start", PRIMARY)
         watched.settled("primary")
+    watched.whole()
+
+
+def test_the_drill(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `make drill` prints: the way there, nothing lost, and the way home."""
+    mentions = "SELECT message_id FROM drop_mentions WHERE chat = %s"
+
+    def recorded() -> set[str]:
+        return {row["message_id"] for row in watched.field.sql(mentions, group_of("Watched"))}
+
+    watched.field.member("Watched", drill.TECHNICIAN)
+    lost_nothing = drill.Drill(watched.field.stack.project, recorded, group_of("Watched"))
+    assert lost_nothing.run(wait=True)
+    told = capsys.readouterr().out
+    for service in MONITORS:
+        assert f"{service} reads the volume of backup" in told
+        assert f"{service} reads the volume of primary" in told
+    assert "primary is down" in told
+    assert "lost: nothing" in told
     watched.whole()
