@@ -125,6 +125,36 @@ def test_both_down(watched: Watched) -> None:
     watched.whole()
 
 
+def test_what_is_no_reason(watched: Watched, postgres_container: str) -> None:
+    """Postgres away: no switch; what was captured is published when it is back. Then a pause over
+    an outage: no switch either, and the history says what would have been done.
+    """
+    before = watched.switches()
+    stack = watched.field.stack
+    network = f"{stack.project}_default"
+    with watched.flow() as written:
+        docker("network", "disconnect", "--force", network, postgres_container)
+        try:
+            watched.more(written, 60)
+        finally:
+            docker("network", "connect", "--alias", "reviews", network, postgres_container)
+        assert watched.switches() == before
+        watched.told("pause", "--for", "1h")
+        stack.compose("kill", PRIMARY)
+        eventually(
+            "it says what it would have done",
+            lambda: "would have switched to backup" in watched.told("history"),
+            PATIENCE_S,
+        )
+        watched.more(written, 8)
+        stack.compose("start", PRIMARY)
+        watched.both_up()
+        watched.told("resume")
+        assert watched.reads() == {"primary"}
+        assert watched.switches() == before
+    watched.whole()
+
+
 def test_the_drill(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
     """What `make drill` prints: the way there, nothing lost, and the way home."""
     mentions = "SELECT message_id FROM drop_mentions WHERE chat = %s"
@@ -141,4 +171,24 @@ def test_the_drill(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None
         assert f"{service} reads the volume of primary" in told
     assert "primary is down" in told
     assert "lost: nothing" in told
+    watched.whole()
+
+
+def test_compose_works_against_it(watched: Watched) -> None:
+    """`up -d`, `--force-recreate` and a removal with `up`: the monitors are brought back to where
+    a person has switched them, and only `resume` lets them go home.
+    """
+    stack = watched.field.stack
+    with watched.flow():
+        watched.told("switch", "--from", "primary", "--to", "backup")
+        watched.settled("backup")
+        stack.compose("up", "--detach", "--no-deps", *MONITORS)
+        watched.settled("backup")
+        stack.compose("up", "--detach", "--no-deps", "--force-recreate", *MONITORS)
+        watched.settled("backup")
+        stack.compose("rm", "--stop", "--force", *MONITORS)
+        stack.compose("up", "--detach", "--no-deps", *MONITORS)
+        watched.settled("backup")
+        watched.told("resume")
+        watched.settled("primary")
     watched.whole()
