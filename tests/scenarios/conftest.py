@@ -39,10 +39,19 @@ STORIES = (
     "History",
     "Away",
     "Watched",
+    "Monitored",
+    "Listed",
 )
 """Projects of the scenarios, beside the seed's four."""
 
 IMAGE = f"twinbridge-bridge:{os.environ.get('TWINBRIDGE_TAG', 'latest')}"
+
+SETTINGS: dict[str, dict[str, object]] = {
+    "Monitored": {"environments": ["prod", "dev"]},
+    "Listed": {"environments": ["prod", "dev"], "valid_drops": True},
+}
+"""What some of these projects have beside a name and a group."""
+
 READ_STORE = """
 import json, sqlite3, sys
 file = sqlite3.connect("file:/messages/current/messages.db?mode=ro", uri=True)
@@ -190,7 +199,8 @@ def configuration(directory: Path) -> Path:
     projects = yaml.safe_load(file.read_text())
     for story in STORIES:
         if story != "Replayed":  # added by its own scenario
-            projects["projects"].append({"name": story, "group": group_of(story)})
+            entry = {"name": story, "group": group_of(story)}
+            projects["projects"].append(entry | SETTINGS.get(story, {}))
     file.write_text(yaml.safe_dump(projects, sort_keys=False))
     file = directory / "stack.yaml"
     stack = yaml.safe_load(file.read_text())

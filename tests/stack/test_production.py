@@ -110,9 +110,9 @@ def test_a_second_up_changes_nothing(production: Stack) -> None:
 @pytest.mark.timeout(120)
 def test_no_secret_is_in_a_log_or_in_what_docker_shows(production: Stack) -> None:
     """Neither the password nor the token is in an environment, a command or a log."""
-    show = ("exec", "-T", BRIDGES[0], "cat", "/secrets/postgres-password", "/secrets/api-token")
-    secrets = production.compose(*show).split()
-    assert len(secrets) == 2
+    files = ("/secrets/postgres-password", "/secrets/api-token", "/secrets/dev-password")
+    secrets = production.compose("exec", "-T", BRIDGES[0], "cat", *files).split()
+    assert len(secrets) == 3
     services = json.loads(production.compose("config", "--format", "json"))["services"]
     for service in services:
         identity = production.container(service)
