@@ -39,6 +39,7 @@ STORIES = (
     "History",
     "Away",
     "Watched",
+    "Backlog",
     "Monitored",
     "Listed",
 )

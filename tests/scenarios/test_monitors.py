@@ -1,6 +1,7 @@
 """The monitors of the composed stack: `prod` beside the publishing bridges, `dev` all by itself."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -85,11 +86,14 @@ def test_messages_become_reviews_through_a_monitor_alone(monitored: Field) -> No
     """New drops, an edit, a delete and a resubmission: `dev`, where no bridge writes, comes to the
     rows of `prod`, and nothing of it is in the other schema.
     """
-    first = monitored.write("Monitored", ANNA, "DR7900001 done")
-    monitored.write("Monitored", ANNA, "DR7900001 DR7900002", kind="edit", target=first["id"])
-    gone = monitored.write("Monitored", ANNA, "DR7900003")
-    monitored.write("Monitored", ANNA, kind="delete", target=gone["id"])
-    monitored.write("Monitored", BEN, "dr-7900001 again")
+    # Each in a second of its own: within one, it is the id that decides which one was later.
+    at = int(time.time()) - 60
+    first = monitored.write("Monitored", ANNA, "DR7900001 done", at=at)
+    edited = "DR7900001 DR7900002"
+    monitored.write("Monitored", ANNA, edited, kind="edit", target=first["id"], at=at + 1)
+    gone = monitored.write("Monitored", ANNA, "DR7900003", at=at + 2)
+    monitored.write("Monitored", ANNA, kind="delete", target=gone["id"], at=at + 3)
+    monitored.write("Monitored", BEN, "dr-7900001 again", at=at + 4)
     expected = [
         ("DR7900001", BEN, True),
         ("DR7900002", ANNA, False),

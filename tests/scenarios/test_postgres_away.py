@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import docker, eventually
 from tests.scenarios.conftest import BRIDGES, Field, group_of
 
-FIRST = 7_700_000
+FIRST = 7_960_000
 MESSAGES = 60
 
 

@@ -2,6 +2,9 @@
 bridge is helped where that is possible, they go back, and no message is missing anywhere.
 """
 
+from collections.abc import Callable
+from urllib.parse import quote
+
 import pytest
 
 from bench import drill
@@ -122,6 +125,86 @@ def test_both_down(watched: Watched) -> None:
         watched.settled("backup")
         stack.compose("start", PRIMARY)
         watched.settled("primary")
+    watched.whole()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("how", ["stop", "rm", "pause"])
+def test_a_person_takes_it_away(watched: Watched, how: str) -> None:
+    """`docker stop`, `rm` and `pause` of the bridge: it is left, and nobody works against them."""
+    stack = watched.field.stack
+    helped = sum(1 for line in watched.history() if line["what"] == "help")
+    ways: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "stop": (
+            lambda: stack.compose("stop", PRIMARY),
+            lambda: stack.compose("start", PRIMARY),
+        ),
+        "rm": (
+            lambda: stack.compose("rm", "--stop", "--force", PRIMARY),
+            lambda: stack.compose("up", "--detach", "--no-deps", PRIMARY),
+        ),
+        "pause": (
+            lambda: stack.compose("pause", PRIMARY),
+            lambda: stack.compose("unpause", PRIMARY),
+        ),
+    }
+    away, back = ways[how]
+    with watched.flow():
+        away()
+        watched.settled("backup")
+        back()
+        watched.settled("primary")
+    watched.whole()
+    assert sum(1 for line in watched.history() if line["what"] == "help") == helped
+
+
+@pytest.mark.soak
+def test_disconnected(watched: Watched) -> None:
+    """WhatsApp refuses the primary for a while."""
+    with watched.flow():
+        watched.field.hurt("primary", "refused")
+        watched.settled("backup")
+        watched.field.heal("primary")
+        watched.settled("primary")
+    watched.whole()
+
+
+@pytest.mark.soak
+def test_flapping(watched: Watched) -> None:
+    """It hangs for a second and goes on, again and again: at most one switch."""
+    before = watched.switches()
+    with watched.flow() as written:
+        for _ in range(10):
+            watched.freeze(PRIMARY)
+            watched.more(written, 4)
+            watched.thaw(PRIMARY)
+            watched.more(written, 4)
+        assert watched.switches() - before <= 1
+        watched.settled("primary")
+    watched.whole()
+
+
+@pytest.mark.soak
+def test_one_number_is_in_no_group(watched: Watched) -> None:
+    """The primary hears nothing of a group that it is not in: no reason to switch."""
+    before = watched.switches()
+    members = f"/api/groups/{quote(group_of('Story'))}/members"
+    field = watched.field
+    field.member("Story", "27000001002")
+    url = f"{field.stack.url('simulator', 8090)}{members}/{NUMBERS['primary']}"
+    assert call(url, method="DELETE").status == 200
+    try:
+        with watched.flow() as written:
+            row = field.write("Story", "27000001002", "for one pair of ears")
+            old = "SELECT 1 FROM message WHERE id = ? AND received_at < (unixepoch() - 12) * 1000"
+            eventually(
+                "it is missing for long", lambda: field.stored("backup", old, row["id"]), PATIENCE_S
+            )
+            watched.more(written, 4)
+        assert watched.switches() == before
+        assert watched.reads() == {"primary"}
+    finally:
+        field.post(members, phone=NUMBERS["primary"])
     watched.whole()
 
 
