@@ -74,7 +74,7 @@ ack: ## production: say that you know of the faults that were told; SUBJECT=prim
 phone-opened: ## production: say that WhatsApp was opened on the phone of BRIDGE=primary
 	@docker compose exec -T alerts python -m alerts opened $(BRIDGE)
 
-test: images venv browser ## everything, against real parts: Postgres, the real client, the images (about 12 minutes)
+test: images venv browser ## everything, against real parts: Postgres, the real client, the images (about 27 minutes)
 	@.ci/pytest $(TESTS)
 
 soak: images venv browser ## the long forms of the tests, hours if need be; SOAK=expression picks some

@@ -11,7 +11,7 @@ from tests.conftest import call, eventually
 from tests.scenarios.conftest import BRIDGES, NUMBERS, Field, group_of
 
 TECHNICIAN = "27820000471"
-BOTH, MISSED, UNHEARD = "DR7600001", "DR7600002", "DR7600003"
+BOTH, MISSED, UNHEARD = "DR8300001", "DR8300002", "DR8300003"
 
 
 def _members(field: Field, *, there: bool) -> None:
