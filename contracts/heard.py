@@ -20,7 +20,7 @@ class HeardMessage:
     age_ms: int
     """How long ago it arrived, by the clock of the bridge that heard it."""
     witness: bool
-    """Whether it arrived live, could be read and is not our own: only then it proves anything."""
+    """Whether it came live and in time, readable and not our own: else it proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.store.heard import LATE_MS
 from contracts.heard import HeardAnswer, HeardMessage, parse_heard
-from tests.bridge.events import GROUP, info, message, phone, undecryptable
-from tests.bridge.filled import feed, open_store
+from tests.bridge.events import GROUP, T0, info, message, phone, undecryptable
+from tests.bridge.filled import feed, open_store, settle
 
 
 def test_every_message_is_shown_once_a_change(tmp_path: Path) -> None:
@@ -25,6 +26,17 @@ def test_every_message_is_shown_once_a_change(tmp_path: Path) -> None:
         assert witnesses == {"A1": True, "A2": False, "A3": False}
         again = store.heard_after(window.next)
         assert (again.messages, again.next, again.seq) == ((), window.next, window.seq)
+
+
+def test_what_came_late_accuses_nobody(tmp_path: Path) -> None:
+    """Heard live, but long after it was sent: a peer may have been away when it was."""
+    with open_store(tmp_path) as store:
+        feed(store, [("message", message(info("A1", phone("2782")), "in time"))])
+        late = [("message", message(info("A2", phone("2782")), "when the silence ended"))]
+        feed(store, late, at=T0 + LATE_MS)
+        settle(store)
+        witnesses = {one.id: one.witness for one in store.heard_after(0).messages}
+        assert witnesses == {"A1": True, "A2": False}
 
 
 def test_a_message_counts_as_heard_before_it_is_read(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_paused_postgres_delays_rows_and_loses_none(
     """Technicians write while Postgres is paused: each bridge captures all of it and its /health
     stays 200, while /health/publish says *unreachable*. Afterwards every drop is a row, once.
     """
-    sender = "27000000901"
+    sender = "27000000981"
     field.member("Away", sender)
     field.write("Away", sender, f"DR{FIRST + MESSAGES} before")
     eventually("both publish", field.published, 90)
