@@ -9,13 +9,18 @@ from contracts.heard import LIMIT, HeardMessage
 Query = Callable[..., list[tuple[Any, ...]]]
 
 LATE_MS = 15_000
-"""What came so long after it was sent proves nothing: the peer may have been away when it was sent.
+"""What took so much longer than usual proves nothing: the peer may have been away when it was sent.
 
-In the field's terms: one bridge's server had been silent, the other one was logged out meanwhile;
-when the silence ended, forty messages of that time accused the one that could not have heard them.
+Seen under test: one bridge's server had been silent, the other one was logged out meanwhile; when
+the silence ended, forty messages of that time accused the one that could not have heard them.
 """
 
 _STORE = "SELECT store_id, seq FROM store"
+# The least of the newest is how far this clock is from the server's, which may be minutes.
+_USUAL = """
+SELECT coalesce(min(took), 0) FROM (
+    SELECT received_at - sent_at AS took FROM message WHERE live ORDER BY change_seq DESC LIMIT 200)
+"""
 _WINDOW = """
 SELECT change_seq, chat, id, received_at,
        live AND NOT own AND rank = 2 AND received_at - sent_at < ?
@@ -42,7 +47,8 @@ class Window:
 def heard_after(query: Query, after: int, now_ms: int) -> Window:
     """The messages that changed after `after`."""
     ((store_id, seq),) = query(_STORE)
-    rows = query(_WINDOW, LATE_MS, after, LIMIT)
+    ((usual,),) = query(_USUAL)
+    rows = query(_WINDOW, usual + LATE_MS, after, LIMIT)
     heard = tuple(
         HeardMessage(chat, identity, max(0, now_ms - received_at), bool(witness))
         for _, chat, identity, received_at, witness in rows

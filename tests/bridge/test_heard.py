@@ -33,10 +33,21 @@ def test_what_came_late_accuses_nobody(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         feed(store, [("message", message(info("A1", phone("2782")), "in time"))])
         late = [("message", message(info("A2", phone("2782")), "when the silence ended"))]
-        feed(store, late, at=T0 + LATE_MS)
+        feed(store, late, at=T0 + 5 + LATE_MS)
         settle(store)
         witnesses = {one.id: one.witness for one in store.heard_after(0).messages}
         assert witnesses == {"A1": True, "A2": False}
+
+
+def test_a_clock_that_is_wrong_makes_nothing_late(tmp_path: Path) -> None:
+    """Late is what took longer than the others, not what a clock of ours says."""
+    with open_store(tmp_path) as store:
+        ahead = T0 + 600_000
+        feed(store, [("message", message(info(one, phone("2782")), one)) for one in "AB"], at=ahead)
+        feed(store, [("message", message(info("C", phone("2782")), "C"))], at=ahead + LATE_MS)
+        settle(store)
+        witnesses = {one.id: one.witness for one in store.heard_after(0).messages}
+        assert witnesses == {"A": True, "B": True, "C": False}
 
 
 def test_a_message_counts_as_heard_before_it_is_read(tmp_path: Path) -> None:
