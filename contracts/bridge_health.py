@@ -17,7 +17,10 @@ class Ears:
     connected_s: float | None
     """For how long it has been connected without a break; None while it is not."""
     queue_ended: bool
-    """Whether what the server kept while it was away has been delivered since it connected."""
+    """Whether what the server kept while it was away has been delivered since it connected.
+
+    A server that has not said so within a minute is taken to have nothing more.
+    """
     live_age_s: float | None
     """Age of the newest message that the server had not kept for us; None if none since start."""
     lacks: int

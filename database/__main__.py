@@ -50,7 +50,7 @@ def migrate_when_reachable(settings: Settings) -> None:
         except (psycopg.OperationalError, OSError) as error:
             wait = min(LONGEST_WAIT_S, 0.5 * 2 ** min(attempt, 10))
             log.warning(
-                "Postgres cannot be used yet",
+                "not migrated yet",
                 extra={"reason": str(error).strip(), "again_in_s": round(wait, 1)},
             )
             time.sleep(wait)

@@ -196,6 +196,6 @@ def hears(track: Track, now: float, limits: FailoverLimits) -> tuple[bool, str]:
         return True, f"hears: a canary {max(0.0, now - track.canary_at):.0f} s ago"
     if ears.queue_ended and ears.connected_s >= limits.heard_s:
         return True, (
-            f"should hear: connected for {ears.connected_s:.0f} s, and what was kept has arrived"
+            f"should hear: connected for {ears.connected_s:.0f} s, and no queue is on its way"
         )
     return False, "nothing proves yet that it hears: no live message since it is back"
