@@ -58,15 +58,26 @@ def wait_s(failures: int) -> float:
     return float(min(BACK_OFF_S * 2 ** min(failures - 1, 10), BACK_OFF_MOST_S))
 
 
-async def deliver(book: Book, sinks: Sequence[Sink], bring: Bring) -> None:
+async def deliver(
+    book: Book,
+    sinks: Sequence[Sink],
+    bring: Bring,
+    pause_s: Callable[[int], float] = wait_s,
+) -> None:
     """Bring what waits, for ever; one child at a time, so that memory is that of one."""
     one_at_a_time = asyncio.Semaphore(1)
     async with asyncio.TaskGroup() as tasks:
         for sink in sinks:
-            tasks.create_task(_serve(book, sink, bring, one_at_a_time), name=sink.name)
+            tasks.create_task(_serve(book, sink, bring, one_at_a_time, pause_s), name=sink.name)
 
 
-async def _serve(book: Book, sink: Sink, bring: Bring, turn: asyncio.Semaphore) -> None:
+async def _serve(
+    book: Book,
+    sink: Sink,
+    bring: Bring,
+    turn: asyncio.Semaphore,
+    pause_s: Callable[[int], float],
+) -> None:
     failures = 0
     while True:
         try:
@@ -78,7 +89,7 @@ async def _serve(book: Book, sink: Sink, bring: Bring, turn: asyncio.Semaphore) 
             await asyncio.sleep(LOOK_S)
         elif outcome:
             failures += 1
-            await asyncio.sleep(wait_s(failures))
+            await asyncio.sleep(pause_s(failures))
         else:
             failures = 0
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from neonize.exc import NeonizeError
@@ -16,9 +17,6 @@ from contracts.projects import Projects
 
 log = logging.getLogger(__name__)
 
-SETTLE_S = 2.0  # several changes at once are one question
-ASK_AGAIN_S = 3600.0  # a change that no notification told
-FAILED_S = 60.0
 LIDS_AT_ONCE = 100
 LID_AGAIN_S = 600.0
 
@@ -49,10 +47,24 @@ class Connected(Protocol):
         """The client."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds; tests shorten them."""
+
+    settle_s: float = 2.0
+    """Several changes at once are one question."""
+    ask_again_s: float = 3600.0
+    """For a change that no notification told."""
+    failed_s: float = 60.0
+
+
 class Membership:
     """The groups of this number, refreshed at each login, each change and each hour."""
 
-    def __init__(self, listening: Connected, store: Store, projects: Projects) -> None:
+    def __init__(
+        self, listening: Connected, store: Store, projects: Projects, pace: Pace | None = None
+    ) -> None:
+        self._pace = pace or Pace()
         self._listening = listening
         self._store = store
         self._projects = projects
@@ -69,20 +81,20 @@ class Membership:
         """Ask for the groups until cancelled; feeds admins and aliases of all members."""
         changed = self._listening.groups_changed
         while True:
-            wait_s = ASK_AGAIN_S
+            wait_s = self._pace.ask_again_s
             if self._listening.state.connected:
                 changed.clear()
                 try:
                     await self._refresh()
                 except (NeonizeError, StoreUnavailable) as failed:
                     log.warning("groups not known", extra={"reason": str(failed)})
-                    wait_s = FAILED_S
+                    wait_s = self._pace.failed_s
             try:
                 async with asyncio.timeout(wait_s):
                     await changed.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(self._pace.settle_s)
 
     async def _refresh(self) -> None:
         asked = time.monotonic()
@@ -116,7 +128,7 @@ class Membership:
                 await self._resolve()
             except StoreUnavailable as failed:
                 log.warning("aliases not known", extra={"reason": str(failed)})
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(self._pace.settle_s)
 
     async def _resolve(self) -> None:
         now = time.monotonic()

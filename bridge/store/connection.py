@@ -15,7 +15,7 @@ import apsw
 
 from contracts.messages import DIRECTORY, FILE, MIN_COMPATIBLE, SCHEMA_VERSION
 
-TABLE = "CREATE TABLE IF NOT EXISTS pruning (floor INTEGER NOT NULL)"
+PRUNING_TABLE = "CREATE TABLE IF NOT EXISTS pruning (floor INTEGER NOT NULL)"
 """Milliseconds: what was sent before, and is not here, was deleted. No row: nothing ever was."""
 
 _SCHEMA = (Path(__file__).parent / "schema.sql").read_text("utf-8")
@@ -124,7 +124,7 @@ def _ensure_schema(db: apsw.Connection, path: Path, bridge: str) -> None:
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     identity = _file_identity(path)
     if not tables:
-        db.execute(TABLE)
+        db.execute(PRUNING_TABLE)
         for statement in _SCHEMA, _NEW_STORE:
             db.execute(statement, _values(statement, bridge, identity))
         return
@@ -142,7 +142,7 @@ def _ensure_schema(db: apsw.Connection, path: Path, bridge: str) -> None:
         raise StoreIncompatible(
             f"{path} belongs to the bridge {owner!r}, not to {bridge!r}: is another volume mounted?"
         )
-    db.execute(TABLE)  # files of schema 1 have none
+    db.execute(PRUNING_TABLE)  # files of schema 1 have none
     if version < SCHEMA_VERSION:
         db.execute("UPDATE store SET schema_version = ?", (SCHEMA_VERSION,))
     if known != identity:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from alerts import delivery
 from alerts.book import TRIES, Book, BookIncompatible, Due, Letter
 from alerts.courier import without_secrets
 from alerts.delivery import Sink, bring_by_child, deliver, deliver_next, wait_s
@@ -62,18 +61,14 @@ async def test_a_letter_arrives_once_at_each_sink(
     assert SECRET not in repr(sinks)
 
 
-async def test_a_sink_that_is_down_gets_it_later_and_once(
-    book: Book, sink: Listening, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_sink_that_is_down_gets_it_later_and_once(book: Book, sink: Listening) -> None:
     """It is tried again with pauses, and the other sink is not kept waiting."""
-    monkeypatch.setattr(delivery, "BACK_OFF_S", 0.05)
-    monkeypatch.setattr(delivery, "BACK_OFF_MOST_S", 0.05)
     sink.refusing = True
     with listening() as other:
         sinks = [Sink.of(sink.url), Sink.of(other.url)]
         names = [one.name for one in sinks]
         numbers = [book.post(LETTER, names, float(at)) for at in range(2)]
-        delivering = asyncio.create_task(deliver(book, sinks, bring_by_child))
+        delivering = asyncio.create_task(deliver(book, sinks, bring_by_child, lambda _: 0.05))
         await until(lambda: sink.refused >= 2 and len(book.waiting()) == 1)
         (waiting,) = book.waiting()
         assert (waiting.sink, waiting.letters, waiting.oldest_at) == (names[0], 2, 0.0)

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from neonize.exc import NeonizeError
 
-from bridge import membership
 from bridge.connection import Connection, Word
-from bridge.membership import Membership
+from bridge.membership import Membership, Pace
 from bridge.store import Store
 from bridge.whatsapp import Group
 from contracts.projects import Projects
@@ -65,18 +65,23 @@ class Watched:
 
 
 @pytest.fixture
-async def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
+async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     """Watched with short pauses; the hour is still an hour."""
-    monkeypatch.setattr(membership, "SETTLE_S", 0.01)
-    monkeypatch.setattr(membership, "FAILED_S", 0.01)
-    with Store(tmp_path, "primary") as store:
+    async with watching(tmp_path, Pace(settle_s=0.01, failed_s=0.01)) as there:
+        yield there
+
+
+@asynccontextmanager
+async def watching(volume: Path, pace: Pace) -> AsyncIterator[Watched]:
+    """A number that is in a group of no project."""
+    with Store(volume, "primary") as store:
         line, projects = Line(), rules()
         line.whatsapp.told = (ELSEWHERE,)
-        subject = Membership(line, store, projects)
-        watching = asyncio.create_task(subject.watch_groups())
+        subject = Membership(line, store, projects, pace)
+        task = asyncio.create_task(subject.watch_groups())
         yield Watched(line, subject, projects)
-        watching.cancel()
-        await asyncio.wait([watching])
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_the_groups_are_asked_for_at_the_start(watched: Watched) -> None:
@@ -98,14 +103,11 @@ async def test_a_change_is_a_question(watched: Watched) -> None:
     assert watched.membership.member_since[ELSEWHERE] == since
 
 
-async def test_the_groups_are_asked_for_again_without_any_event(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_groups_are_asked_for_again_without_any_event(tmp_path: Path) -> None:
     """Once an hour: a change that no notification told is found."""
-    assert membership.ASK_AGAIN_S == 3600
-    monkeypatch.setattr(membership, "ASK_AGAIN_S", 0.01)
-    watched.line.groups_changed.set()
-    await watched.until(lambda: watched.line.whatsapp.asked >= 5)
+    assert Pace().ask_again_s == 3600
+    async with watching(tmp_path, Pace(settle_s=0.01, ask_again_s=0.01)) as there:
+        await there.until(lambda: there.line.whatsapp.asked >= 5)
 
 
 async def test_what_was_not_answered_is_asked_again(watched: Watched) -> None:
